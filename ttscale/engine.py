@@ -1,0 +1,262 @@
+"""`Engine`: one model, started once, on which any number of problems are solved at the same time."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from dataclasses import fields, is_dataclass
+from types import TracebackType
+from typing import Self, cast
+
+from ttscale.backends import Backend, load_backend
+from ttscale.budget import Amount, Budget, CostModel, PriceTable, Scope
+from ttscale.errors import BudgetExhausted, BudgetTooSmall, CapabilityError, ConfigError
+from ttscale.run import Run
+from ttscale.run.room import Room
+from ttscale.scheduling import Scheduler
+from ttscale.strategy import Strategy
+from ttscale.backends._tasks import TaskKeeper
+from ttscale.trace import Trace
+from ttscale.types import Outcome, Problem
+from ttscale.verifier import Verifier
+from ttscale.workers import Workers
+
+_LOG = logging.getLogger(__name__)
+
+
+class Engine:
+    """A started backend with scheduler, ledger and worker processes; an async context manager.
+
+    Everything it starts ends with it: engine, processes and tasks. It belongs to the event loop it was entered on.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        *,
+        max_in_flight: int | None = None,
+        budget: Budget | None = None,
+        prices: PriceTable | None = None,
+    ) -> None:
+        """Make an engine; nothing starts before it is entered.
+
+        Args:
+            backend: who generates.
+            max_in_flight: most samples in the backend at once; default a little over its batch size.
+            budget: limits on everything solved on this engine together.
+            prices: for budgets and reports in US dollars; looked up by the model's name.
+        """
+        self.backend = backend
+        self._max_in_flight = max_in_flight
+        self._budget = budget
+        self._prices = prices
+        self._orders = itertools.count()
+        self._stack = AsyncExitStack()
+        self._room: Room | None = None
+
+    async def __aenter__(self) -> Self:
+        loop = asyncio.get_running_loop()
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self.backend)
+            workers = await stack.enter_async_context(Workers())
+            keeper = TaskKeeper()
+            await keeper.start()
+            stack.push_async_callback(keeper.aclose)
+            price = self._prices.models.get(self.backend.profile.name) if self._prices else None
+            self._room = Room(
+                backend=self.backend,
+                scheduler=Scheduler(self.backend, keeper, max_in_flight=self._max_in_flight),
+                workers=workers,
+                cost=CostModel(profile=self.backend.profile, price=price),
+                keeper=keeper,
+            )
+            self.ledger = Scope(self._budget, label="run", clock=loop.time)
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._room = None
+        await self._stack.aclose()
+
+    @property
+    def room(self) -> Room:
+        """What all runs share.
+
+        Raises:
+            RuntimeError: the engine has not been entered.
+        """
+        if self._room is None:
+            raise RuntimeError("the engine is not running; use `async with Engine(backend) as engine`")
+        return self._room
+
+    @property
+    def workers(self) -> Workers:
+        """Separate processes for functions that are untrusted or block."""
+        return self.room.workers
+
+    def check(
+        self, strategy: Strategy, *, problem: Problem | None = None, budget: Budget | None = None
+    ) -> None:
+        """Find out before anything is spent whether a strategy can run here.
+
+        Args:
+            strategy: with the verifiers and strategies nested in it.
+            problem: if given, whether one sample of its prompt fits the budget is checked too.
+            budget: of one problem.
+
+        Raises:
+            CapabilityError: the model's backend cannot give what it needs.
+            BudgetTooSmall: not one sample of one token fits.
+            ConfigError: the budget limits something that is not known of this model.
+        """
+        can = self.backend.capabilities.names()
+        for part in _parts(strategy):
+            missing = sorted(part.needs - can)
+            if missing:
+                raise CapabilityError(
+                    f"{type(part).__name__} needs {' and '.join(missing)}, which the backend "
+                    f"{self.backend.name!r} of {self.backend.profile.name!r} does not give; "
+                    f"choose another model URI or another strategy or verifier."
+                )
+        for limits in (budget, self._budget):
+            self._check_known(limits or Budget())
+        if problem is not None:
+            self._check_affordable(problem, budget or Budget())
+
+    def _check_known(self, budget: Budget) -> None:
+        cost, counts = self.room.cost, {"prompt_computed": 1, "prompt_cached": 0, "generated": 1}
+        if budget.flops is not None and cost.flops(**counts) is None:
+            raise ConfigError("the model's size is unknown, so FLOPs cannot be limited; limit tokens instead.")
+        if budget.usd is not None and cost.usd(**counts) is None:
+            name = self.backend.profile.name
+            raise ConfigError(f"no price is known for {name!r}, so dollars cannot be limited; give a price table.")
+
+    def _check_affordable(self, problem: Problem, budget: Budget) -> None:
+        prompt_tokens = self.backend.count_tokens(problem.prompt)
+        counts = {"prompt_computed": prompt_tokens, "prompt_cached": 0, "generated": 1}
+        cost = self.room.cost
+        least = Amount(
+            samples=1,
+            tokens=prompt_tokens + 1,
+            flops=cost.flops(**counts) or 0.0,
+            usd=cost.usd(**counts) or 0.0,
+        )
+        scope = self.ledger.child(budget, label=problem.id)
+        for link in scope.chain():
+            if (name := link.lacking(least)) is not None:
+                raise _too_small(link.exhausted(name, least))
+
+    async def solve(
+        self, problem: Problem | str, *, strategy: Strategy, budget: Budget | None = None, seed: int = 0
+    ) -> Outcome:
+        """Solve one problem; any number of calls may run at once.
+
+        Args:
+            problem: the problem, or a question in plain text.
+            strategy: how to spend the budget.
+            budget: limits for this problem, beside the engine's own.
+            seed: with the problem's id it determines every sample.
+
+        Returns:
+            The outcome. A budget or deadline that ran out gives the best answer so far with stop reason
+            ``"budget"`` (no answer, and `error` says why, if not one sample fitted); anything that failed inside
+            gives stop reason ``"error"``.
+
+        Raises:
+            ConfigError: the strategy cannot run on this model, or its plugins are not set up.
+        """
+        self.check(strategy, budget=budget)
+        asked = Problem.ask(problem) if isinstance(problem, str) else problem
+        loop = asyncio.get_running_loop()
+        limits = budget or Budget()
+        trace = Trace(loop.time)
+        span = trace.open("solve", type(strategy).__name__, parent=None, problem=asked.id)
+        scope = self.ledger.child(limits, label=asked.id)
+        run = Run(self.room, asked, scope, seed=seed, order=next(self._orders), trace=trace, span=span)
+        started = loop.time()
+        outcome = await _guarded(strategy, asked, run, scope.seconds_left())
+        trace.close(span, stop_reason=outcome.stop_reason)
+        return outcome.with_(
+            usage=scope.usage,
+            seconds=loop.time() - started,
+            critical_path_tokens=run.critical_path_tokens,
+            trace=trace.to_json(),
+        )
+
+
+async def _guarded(strategy: Strategy, problem: Problem, run: Run, seconds: float | None) -> Outcome:
+    """Run the strategy; turn an exhausted budget, a deadline or a failure into an outcome."""
+    deadline = asyncio.timeout(seconds)
+    try:
+        async with deadline:
+            return await strategy.solve(problem, run)
+    except Exception as error:  # a failed problem is data in the run's log
+        causes = list(_leaves(error))
+        configuration = next((cause for cause in causes if isinstance(cause, ConfigError)), None)
+        if configuration is not None:
+            raise configuration from error
+        if deadline.expired() or all(isinstance(cause, BudgetExhausted) for cause in causes):
+            return _best_so_far(run, causes)
+        _LOG.warning("%s failed on %r", type(strategy).__name__, problem.id, exc_info=error)
+        message = "; ".join(f"{type(cause).__name__}: {cause}" for cause in causes)
+        return _best_so_far(run, []).with_(stop_reason="error", error=message)
+
+
+def _best_so_far(run: Run, causes: list[BaseException]) -> Outcome:
+    best = run.answer_so_far
+    why = None
+    if run.budget.usage.calls == 0 and causes and isinstance(causes[0], BudgetExhausted):
+        why = str(_too_small(causes[0]))
+    return Outcome(
+        answer=best.answer,
+        key=best.key,
+        confidence=best.confidence,
+        text=best.text,
+        stop_reason="budget",
+        error=why,
+    )
+
+
+def _too_small(error: BudgetExhausted) -> BudgetTooSmall:
+    return BudgetTooSmall(error.kind, error.limit, error.needed, error.remaining, error.scope)
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for inner in cast("BaseExceptionGroup[BaseException]", error).exceptions:
+            yield from _leaves(inner)
+    else:
+        yield error
+
+
+def _parts(plugin: object) -> Iterator[Strategy | Verifier]:
+    """Yield a strategy and every strategy and verifier in its fields."""
+    if isinstance(plugin, Strategy | Verifier):
+        yield plugin
+        if is_dataclass(plugin):
+            for field in fields(plugin):
+                value = getattr(plugin, field.name)
+                for item in value if isinstance(value, tuple) else (value,):
+                    yield from _parts(item)
+
+
+async def solve(
+    question: Problem | str,
+    *,
+    model: str | Backend,
+    strategy: Strategy,
+    budget: Budget | None = None,
+    seed: int = 0,
+) -> Outcome:
+    """Solve one problem on a model that is started for it; see `Engine.solve`.
+
+    To solve several, enter one `Engine` and call its `solve` as often as wanted, all at once if you like.
+    """
+    backend = load_backend(model) if isinstance(model, str) else model
+    async with Engine(backend) as engine:
+        return await engine.solve(question, strategy=strategy, budget=budget, seed=seed)

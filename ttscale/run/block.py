@@ -1,0 +1,212 @@
+"""Blocks: samples or tokens as they come, and nothing left running once the block is left."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING, Generic, Self, TypeVar
+
+from ttscale.backends.base import Chunk
+from ttscale.budget import Reservation
+from ttscale.errors import BudgetExhausted
+from ttscale.run.draw import Draw, booked
+from ttscale.scheduling import Job
+from ttscale.types import Prompt, Sample, Sampling
+
+if TYPE_CHECKING:
+    from ttscale.run.run import Run
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """New tokens of a sample that is being streamed."""
+
+    text: str
+    token_ids: tuple[int, ...]
+    logprobs: tuple[float, ...] | None = None
+
+
+class Block(ABC, Generic[T]):
+    """An async context manager over `n` draws of one prompt, iterated for what they bring.
+
+    Entering starts the draws, as many as the budget allows at once; the rest follow as earlier ones settle.
+    Leaving aborts in the engine whatever still runs and waits for its account. When nothing more fits the
+    budget, iteration raises `BudgetExhausted` after everything that was drawn has been delivered.
+    """
+
+    def __init__(self, run: Run, prompt: Prompt, sampling: Sampling, indices: Sequence[int], *, stream: bool) -> None:
+        self._run = run
+        self._prompt = prompt
+        self._sampling = sampling
+        self._stream = stream
+        self._waiting = list(reversed(indices))
+        self._draws: dict[int, Draw] = {}
+        self._queue: asyncio.Queue[T | BudgetExhausted | None] = asyncio.Queue()
+        self._idle = asyncio.Event()
+        self._launcher: asyncio.Task[None] | None = None
+        self._exhausted: BudgetExhausted | None = None
+        self._path_before = run.critical_path_tokens
+
+    @abstractmethod
+    def _on_chunk(self, draw: Draw, chunk: Chunk) -> None:
+        """Deliver what a chunk brings, if anything."""
+
+    @abstractmethod
+    def _on_sample(self, sample: Sample) -> None:
+        """Deliver a sample that has ended."""
+
+    async def __aenter__(self) -> Self:
+        try:
+            while self._waiting:
+                reservation = self._run.try_reserve_sample(self._prompt, self._sampling)
+                if reservation is None:
+                    self._launcher = self._run.room.keeper.spawn(self._launch_rest())
+                    break
+                self._start(reservation)
+        except BudgetExhausted as error:
+            self._stop_launching(error)
+        self._check_idle()
+        return self
+
+    async def _launch_rest(self) -> None:
+        try:
+            while self._waiting:
+                self._start(await self._run.reserve_sample(self._prompt, self._sampling))
+        except BudgetExhausted as error:
+            self._stop_launching(error)
+        self._check_idle()
+
+    def _stop_launching(self, error: BudgetExhausted) -> None:
+        self._waiting.clear()
+        self._exhausted = error
+
+    def _start(self, reservation: Reservation) -> None:
+        index = self._waiting.pop()
+        run = self._run
+        seed = run.sample_seed(index)
+        job = Job(
+            prompt=self._prompt,
+            sampling=run.capped(self._sampling, reservation.units),
+            seed=seed,
+            on_chunk=lambda chunk: self._take(draw, chunk),
+            stream=self._stream,
+            order=run.order,
+        )
+        draw = Draw(
+            index=index,
+            job=job,
+            reservation=reservation,
+            span=run.open_span("sample", f"sample {index}", seed=seed),
+            submitted=run.now(),
+        )
+        self._draws[index] = draw
+        run.room.scheduler.submit(job)
+
+    def _take(self, draw: Draw, chunk: Chunk) -> None:
+        now = self._run.now()
+        draw.add(chunk, now)
+        if draw.wanted:
+            self._on_chunk(draw, chunk)
+        if chunk.finish_reason is not None:
+            self._settle(draw, draw.sample(chunk, now, self._path_before))
+
+    def _settle(self, draw: Draw, sample: Sample) -> None:
+        ended_itself = sample.finish_reason in ("stop", "length")
+        usage = booked(sample.usage, bucket=self._run.bucket, ended_itself=ended_itself, cost=self._run.room.cost)
+        draw.reservation.commit(usage)
+        if ended_itself:
+            self._run.note_length(sample.usage.generated)
+        self._run.close_sample_span(draw.span, sample)
+        del self._draws[draw.index]
+        if draw.wanted:
+            self._on_sample(sample)
+        self._check_idle()
+
+    def _check_idle(self) -> None:
+        if not self._draws and not self._waiting and not self._idle.is_set():
+            self._idle.set()
+            self._queue.put_nowait(self._exhausted)
+
+    def _cancel(self, draw: Draw) -> None:
+        if self._run.room.scheduler.cancel(draw.job):  # it never started
+            draw.reservation.release()
+            self._run.close_span(draw.span, finish_reason="abort", generated=0)
+            del self._draws[draw.index]
+
+    def abort(self, index: int) -> None:
+        """Stop one sample; it is delivered with finish reason ``"abort"`` if it had started, else not at all."""
+        if index in self._waiting:
+            self._waiting.remove(index)
+        if index in self._draws:
+            self._cancel(self._draws[index])
+        self._check_idle()
+
+    def stop(self) -> None:
+        """Abort everything; what has not been delivered yet never will be, and iteration ends."""
+        self._waiting.clear()
+        if self._launcher is not None:
+            self._launcher.cancel()
+        for draw in list(self._draws.values()):
+            draw.wanted = False
+            self._cancel(draw)
+        self._check_idle()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def _next(self) -> T:
+        item = await self._queue.get()
+        if item is None:
+            self._queue.put_nowait(None)
+            raise StopAsyncIteration
+        if isinstance(item, BudgetExhausted):
+            self._queue.put_nowait(None)
+            raise item
+        return item
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+        await self._idle.wait()
+        if self._launcher is not None:
+            await asyncio.wait([self._launcher])
+
+
+class SampleBlock(Block[Sample]):
+    """Samples in order of completion. A failed sample is delivered too, with finish reason ``"error"``."""
+
+    def _on_chunk(self, draw: Draw, chunk: Chunk) -> None:
+        pass
+
+    def _on_sample(self, sample: Sample) -> None:
+        self._queue.put_nowait(sample)
+
+    async def __anext__(self) -> Sample:
+        sample = await self._next()
+        self._run.advance(sample.critical_path_tokens)
+        return sample
+
+
+class PieceBlock(Block[Piece]):
+    """One sample, token by token."""
+
+    sample: Sample | None = None
+    """The whole sample, once it has ended."""
+
+    def _on_chunk(self, draw: Draw, chunk: Chunk) -> None:
+        if chunk.text or chunk.token_ids:
+            piece = Piece(text=chunk.text, token_ids=chunk.token_ids, logprobs=chunk.logprobs)
+            self._queue.put_nowait(piece)
+
+    def _on_sample(self, sample: Sample) -> None:
+        self.sample = sample
+        self._run.advance(sample.critical_path_tokens)
+
+    async def __anext__(self) -> Piece:
+        return await self._next()

@@ -1,0 +1,103 @@
+"""One sample being drawn: from reservation to settled `Sample`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ttscale.backends.base import Chunk
+from ttscale.budget import CostModel, Reservation
+from ttscale.scheduling import Job
+from ttscale.trace import Span
+from ttscale.types import Bucket, Prompt, Sample, SampleUsage, Timings, Usage
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Draw:
+    """Gathers the chunks of one sample; owns its reservation."""
+
+    index: int
+    job: Job
+    reservation: Reservation
+    span: Span
+    submitted: float
+    first_token: float | None = None
+    wanted: bool = True
+    """False once the block was left: the sample is settled but not delivered."""
+    token_ids: list[int] = field(default_factory=list[int])
+    texts: list[str] = field(default_factory=list[str])
+    logprobs: list[float] = field(default_factory=list[float])
+    top_logprobs: list[Mapping[int, float]] = field(default_factory=list[Mapping[int, float]])
+
+    def add(self, chunk: Chunk, now: float) -> None:
+        """Take in a chunk that arrived now."""
+        if self.first_token is None and (chunk.token_ids or chunk.text):
+            self.first_token = now
+        self.token_ids.extend(chunk.token_ids)
+        self.texts.append(chunk.text)
+        self.logprobs.extend(chunk.logprobs or ())
+        self.top_logprobs.extend(chunk.top_logprobs or ())
+
+    def sample(self, last: Chunk, now: float, critical_path_before: int) -> Sample:
+        """Return the finished sample; `last` is its last chunk."""
+        assert last.finish_reason is not None
+        assert last.usage is not None
+        asked = self.job.sampling.logprobs
+        return Sample(
+            index=self.index,
+            text="".join(self.texts),
+            token_ids=tuple(self.token_ids),
+            finish_reason=last.finish_reason,
+            usage=last.usage,
+            prompt=self.job.prompt,
+            seed=self.job.seed,
+            timings=Timings(submitted=self.submitted, first_token=self.first_token, finished=now),
+            logprobs=None if asked is None else tuple(self.logprobs),
+            top_logprobs=tuple(self.top_logprobs) if asked else None,
+            error=last.error,
+            critical_path_tokens=critical_path_before + last.usage.generated,
+        )
+
+
+def booked(usage: SampleUsage, *, bucket: Bucket, ended_itself: bool, cost: CostModel) -> Usage:
+    """Return what a sample's usage means for the ledger.
+
+    Args:
+        usage: the engine's account.
+        bucket: who asked for the sample.
+        ended_itself: False for aborted and failed samples, whose tokens count as cancelled.
+        cost: prices it.
+    """
+    computed, cached, generated = usage.prompt_computed, usage.prompt_cached, usage.generated
+    if bucket == "verifier":
+        plain = Usage(prompt_cached=cached, verifier=computed + generated, calls=1)
+    elif ended_itself:
+        plain = Usage(prompt_computed=computed, prompt_cached=cached, generated=generated, calls=1)
+    else:
+        plain = Usage(prompt_computed=computed, prompt_cached=cached, cancelled=generated, calls=1)
+    return cost.priced(plain, prompt_computed=computed, prompt_cached=cached, generated=generated)
+
+
+def continuation(sample: Sample, *, exact: bool) -> Prompt:
+    """Return the prompt that continues a sample where it ended.
+
+    Args:
+        sample: what to continue.
+        exact: whether the backend takes token ids; else the text is put into the conversation.
+
+    Raises:
+        ValueError: neither ids nor text can say where the sample ended.
+    """
+    from ttscale.types import Message
+
+    prompt = sample.prompt
+    if exact and prompt.token_ids is not None:
+        return Prompt(token_ids=prompt.token_ids + sample.token_ids)
+    if prompt.text is not None:
+        return Prompt(text=prompt.text + sample.text)
+    if prompt.messages:
+        *before, last = prompt.messages
+        if last.role == "assistant":
+            return Prompt(messages=(*before, Message("assistant", last.content + sample.text)))
+        return Prompt(messages=(*prompt.messages, Message("assistant", sample.text)))
+    raise ValueError(f"sample {sample.index} was drawn from token ids that this backend cannot continue")

@@ -1,0 +1,341 @@
+"""`Run`: the only thing a strategy is handed."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+from collections.abc import Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from ttscale.budget import Amount, Budget, Reservation, Scope
+from ttscale.errors import BudgetExhausted, VerifierError
+from ttscale.run.block import PieceBlock, SampleBlock
+from ttscale.run.draw import continuation
+from ttscale.run.seeds import derive_seed
+from ttscale.trace import Span, Trace
+from ttscale.trace.span import SpanKind
+from ttscale.types import JSON, Bucket, Problem, Prompt, Sample, Sampling, Score, Usage
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from ttscale.backends.base import Capabilities, ModelProfile
+    from ttscale.run.room import Room
+    from ttscale.tools import Tool, ToolResult
+    from ttscale.verifier import Verifier
+    from ttscale.workers import Workers
+
+_MOST_TOKENS_WITHOUT_CONTEXT: Final = 4096
+"""Tokens per sample where neither the sampling nor the model says a limit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Best:
+    """The answer so far: what a deadline or an exhausted budget returns."""
+
+    answer: str | None = None
+    key: str | None = None
+    confidence: float | None = None
+    text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetView:
+    """What a strategy may know of its budget."""
+
+    _scope: Scope
+
+    @property
+    def remaining(self) -> Budget:
+        """What is left, by quantity; ``None``: no limit."""
+        return self._scope.remaining
+
+    @property
+    def usage(self) -> Usage:
+        """What this run and its children have used so far."""
+        return self._scope.usage
+
+
+@dataclass(frozen=True, slots=True)
+class _SamplePrice:
+    """Worst-case cost of a sample by its most generated tokens."""
+
+    room: Room
+    prompt_tokens: int
+    bucket: Bucket
+
+    def __call__(self, max_tokens: int) -> Amount:
+        counts = {"prompt_computed": self.prompt_tokens, "prompt_cached": 0, "generated": max_tokens}
+        return Amount(
+            samples=1 if self.bucket == "strategy" else 0,
+            tokens=self.prompt_tokens + max_tokens,
+            flops=self.room.cost.flops(**counts) or 0.0,
+            usd=self.room.cost.usd(**counts) or 0.0,
+        )
+
+
+class Run:
+    """One strategy at work on one problem: samples, scores, tools, children, all within its budget."""
+
+    def __init__(
+        self,
+        room: Room,
+        problem: Problem,
+        scope: Scope,
+        *,
+        seed: int,
+        order: int,
+        trace: Trace,
+        path: tuple[str, ...] = (),
+        span: Span | None = None,
+        bucket: Bucket = "strategy",
+        critical_path_tokens: int = 0,
+    ) -> None:
+        """Made by `Engine.solve` and `child`, not by hand."""
+        self.room = room
+        self.problem = problem
+        self.budget = BudgetView(scope)
+        self.order = order
+        self.bucket = bucket
+        self.path = path
+        self.trace = trace
+        self.critical_path_tokens = critical_path_tokens
+        """Generated tokens on the longest chain of work that what the strategy knows now depends on."""
+        self.answer_so_far = Best()
+        self._scope = scope
+        self._seed = seed
+        self._span = span
+        self._indices = itertools.count()
+        self._labels: dict[str, int] = {}
+        self._shortest: int | None = None
+        self.rng = random.Random(derive_seed(seed, problem.id, *path, "rng"))
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the model's backend can do."""
+        return self.room.backend.capabilities
+
+    @property
+    def profile(self) -> ModelProfile:
+        """What is known of the model."""
+        return self.room.backend.profile
+
+    @property
+    def workers(self) -> Workers:
+        """Separate processes for functions that are untrusted or block."""
+        return self.room.workers
+
+    # ── what strategies call ──────────────────────────────────────────────────────────────────────────────
+
+    def sample(self, prompt: Prompt | str, *, n: int = 1, sampling: Sampling | None = None) -> SampleBlock:
+        """Draw `n` samples of a prompt; ``async with`` the block, ``async for`` the samples as they finish.
+
+        Sample indices go on from block to block within a run, and seeds follow from them: the same run draws
+        the same samples whatever else the engine does.
+
+        Raises:
+            ValueError: n < 1.
+            BudgetExhausted: while iterating, when nothing more fits; everything drawn has been delivered.
+        """
+        if n < 1:
+            raise ValueError(f"n must be >= 1, got {n!r}")
+        indices = list(itertools.islice(self._indices, n))
+        encoded = self._encoded(prompt)
+        return SampleBlock(self, encoded, self.resolved(sampling, encoded), indices, stream=False)
+
+    def stream(self, prompt: Prompt | str, *, sampling: Sampling | None = None) -> PieceBlock:
+        """Draw one sample token by token; leaving the block early aborts it. Errors as `sample`."""
+        index, encoded = next(self._indices), self._encoded(prompt)
+        return PieceBlock(self, encoded, self.resolved(sampling, encoded), [index], stream=True)
+
+    def extend(
+        self, sample: Sample, *, n: int = 1, stop: Sequence[str] = (), sampling: Sampling | None = None
+    ) -> SampleBlock:
+        """Continue a sample from its token ids (its text, where the server takes no ids), `n` times.
+
+        Args:
+            sample: what to continue; only the new tokens are in the samples that come back.
+            n: how many continuations.
+            stop: strings that end a continuation, in place of those of `sampling`.
+            sampling: how tokens are drawn.
+        """
+        chosen = sampling or Sampling()
+        if stop:
+            chosen = replace(chosen, stop=tuple(stop))
+        prompt = continuation(sample, exact=self.capabilities.token_ids)
+        return self.sample(prompt, n=n, sampling=chosen)
+
+    async def score(self, samples: Sequence[Sample], verifier: Verifier) -> list[Score]:
+        """Have a verifier score samples, from this run's budget; one score a sample, in order.
+
+        Raises:
+            VerifierError: it returned another number of scores than samples.
+        """
+        name = type(verifier).__name__
+        async with self.child(label=name, bucket="verifier", kind="score") as run:
+            scores = await verifier.score(self.problem, samples, run)
+            run.note(
+                samples=[sample.index for sample in samples], values=[score.value for score in scores]
+            )
+        if len(scores) != len(samples):
+            raise VerifierError(f"{name} gave {len(scores)} scores for {len(samples)} samples")
+        return scores
+
+    async def call(self, tool: Tool, **arguments: JSON) -> ToolResult:
+        """Call a tool; its failure is a result, not an exception.
+
+        Raises:
+            BudgetExhausted: no tool call is left in the budget.
+        """
+        reservation = await self._scope.reserve(lambda _: Amount(tool_calls=1), 1)
+        span = self.open_span("tool", tool.name)
+        try:
+            result = await tool.call(arguments)
+        finally:
+            reservation.commit(Usage(tool_calls=1))
+            self.close_span(span)
+        span.attributes["error"] = result.error
+        return result
+
+    @asynccontextmanager
+    async def child(
+        self,
+        *,
+        label: str,
+        budget: Budget | None = None,
+        bucket: Bucket | None = None,
+        kind: SpanKind = "child",
+    ) -> AsyncGenerator[Run]:
+        """Open a nested run with its own scope in ledger, trace and seeds; what it spends counts here too.
+
+        Args:
+            label: names it; repeated labels are numbered.
+            budget: its own limits, beside all limits above.
+            bucket: who its samples are booked to; as this run by default.
+            kind: of its span.
+
+        Raises:
+            BudgetExhausted: its seconds ran out inside the block.
+        """
+        number = self._labels.get(label, 0)
+        self._labels[label] = number + 1
+        name = f"{label}#{number}"
+        span = self.open_span(kind, label)
+        run = Run(
+            self.room,
+            self.problem,
+            self._scope.child(budget, label=label),
+            seed=self._seed,
+            order=self.order,
+            trace=self.trace,
+            path=(*self.path, name),
+            span=span,
+            bucket=bucket or self.bucket,
+            critical_path_tokens=self.critical_path_tokens,
+        )
+        seconds = budget.seconds if budget else None
+        try:
+            async with asyncio.timeout(seconds) as deadline:
+                yield run
+        except TimeoutError:
+            if not deadline.expired():
+                raise
+            raise BudgetExhausted("seconds", seconds or 0.0, 0.0, 0.0, label) from None
+        finally:
+            self.advance(run.critical_path_tokens)
+            self.close_span(span)
+
+    def best(
+        self,
+        answer: Sample | str | None,
+        *,
+        key: str | None = None,
+        confidence: float | None = None,
+        text: str | None = None,
+    ) -> None:
+        """Say the best answer so far: what comes back if the budget ends now. Later calls replace earlier ones."""
+        if isinstance(answer, Sample):
+            answer, text = answer.text, answer.text
+        self.answer_so_far = Best(answer=answer, key=key, confidence=confidence, text=text)
+
+    def note(self, **attributes: JSON) -> None:
+        """Add attributes to this run's span in the trace."""
+        if self._span is not None:
+            self._span.attributes.update(attributes)
+
+    # ── what blocks call ──────────────────────────────────────────────────────────────────────────────────
+
+    def now(self) -> float:
+        """Return the time of the event loop's clock, in seconds."""
+        return asyncio.get_running_loop().time()
+
+    def sample_seed(self, index: int) -> int:
+        """Return the seed of this run's sample `index`."""
+        return derive_seed(self._seed, self.problem.id, *self.path, index)
+
+    def advance(self, critical_path_tokens: int) -> None:
+        """Note that the strategy now knows something that took so many tokens one after the other."""
+        self.critical_path_tokens = max(self.critical_path_tokens, critical_path_tokens)
+
+    def note_length(self, num_tokens: int) -> None:
+        """Remember the shortest sample that ended on its own: less budget than that is not worth starting on."""
+        self._shortest = num_tokens if self._shortest is None else min(self._shortest, num_tokens)
+
+    def try_reserve_sample(self, prompt: Prompt, sampling: Sampling) -> Reservation | None:
+        """Reserve the worst case of one sample now, or ``None`` to wait; see `Scope.try_reserve`."""
+        return self._scope.try_reserve(*self._claim(prompt, sampling))
+
+    async def reserve_sample(self, prompt: Prompt, sampling: Sampling) -> Reservation:
+        """Reserve the worst case of one sample, waiting for others to settle; see `Scope.reserve`."""
+        return await self._scope.reserve(*self._claim(prompt, sampling))
+
+    def _claim(self, prompt: Prompt, sampling: Sampling) -> tuple[_SamplePrice, int, int]:
+        most = sampling.max_tokens or 1
+        price = _SamplePrice(self.room, self.room.backend.count_tokens(prompt), self.bucket)
+        return price, most, max(1, min(most, self._shortest or 1))
+
+    def resolved(self, sampling: Sampling | None, prompt: Prompt) -> Sampling:
+        """Return the sampling with the model's defaults filled in, and the room its context leaves."""
+        given, profile = sampling or Sampling(), self.profile
+        most = given.max_tokens or _MOST_TOKENS_WITHOUT_CONTEXT
+        if profile.context_length is not None:
+            room = max(1, profile.context_length - self.room.backend.count_tokens(prompt))
+            most = min(given.max_tokens or room, room)
+        return replace(
+            given,
+            max_tokens=most,
+            temperature=profile.temperature if given.temperature is None else given.temperature,
+            top_p=profile.top_p if given.top_p is None else given.top_p,
+            top_k=profile.top_k if given.top_k is None else given.top_k,
+        )
+
+    def capped(self, sampling: Sampling, max_tokens: int) -> Sampling:
+        """Return the sampling with the number of tokens that was reserved."""
+        return sampling if sampling.max_tokens == max_tokens else replace(sampling, max_tokens=max_tokens)
+
+    def _encoded(self, prompt: Prompt | str) -> Prompt:
+        return self.room.backend.encode(Prompt.user(prompt) if isinstance(prompt, str) else prompt)
+
+    def open_span(self, kind: SpanKind, name: str, **attributes: JSON) -> Span:
+        """Begin a span below this run's."""
+        return self.trace.open(kind, name, parent=self._span.id if self._span else None, **attributes)
+
+    def close_span(self, span: Span, **attributes: JSON) -> None:
+        """End a span."""
+        self.trace.close(span, **attributes)
+
+    def close_sample_span(self, span: Span, sample: Sample) -> None:
+        """End a sample's span with what is known of it."""
+        self.trace.close(
+            span,
+            finish_reason=sample.finish_reason,
+            prompt_computed=sample.usage.prompt_computed,
+            prompt_cached=sample.usage.prompt_cached,
+            generated=sample.usage.generated,
+            critical_path_tokens=sample.critical_path_tokens,
+            text=sample.text,
+            error=sample.error,
+        )

@@ -1,0 +1,45 @@
+"""The strategy contract: a frozen dataclass whose `solve` spends a run's budget on one problem."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
+
+from ttscale.types import Outcome, Problem
+
+if TYPE_CHECKING:
+    from ttscale.run import Run
+
+
+@runtime_checkable
+class Strategy(Protocol):
+    """How to spend test-time compute on one problem.
+
+    A strategy is a frozen keyword-only dataclass: its fields are its configuration. Its docstring opens with
+    the paper, states the expected cost as a formula, and says where it departs from the paper.
+    """
+
+    needs: ClassVar[frozenset[str]]
+    """Names of the `Capabilities` fields it needs of the model, beside those its verifier needs."""
+
+    async def solve(self, problem: Problem, run: Run) -> Outcome:
+        """Answer the problem.
+
+        `run` fills in usage, latency and trace of the outcome; the strategy says answer, confidence,
+        candidates and stop reason. `BudgetExhausted` may be let through: the answer given last to `Run.best`
+        is then returned with stop reason ``"budget"``.
+        """
+        ...
+
+    def max_samples(self) -> int | None:
+        """Return the most samples one `solve` starts, sub-strategies' included; ``None``: no bound is known.
+
+        This is the declared cost law; `ttscale.testing.check_strategy` holds it against what is observed.
+        """
+        ...
+
+
+class DescribesItself(Protocol):
+    """A plugin that can say its name and parameters, to be built again from them."""
+
+    def describe(self) -> Mapping[str, object]: ...

@@ -1,0 +1,66 @@
+"""Spans and the trace that collects them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from ttscale.types import JSON
+
+SpanKind = Literal["solve", "child", "sample", "score", "tool"]
+
+
+@dataclass(slots=True, kw_only=True)
+class Span:
+    """One piece of work. Times are seconds since the trace began; `end` is ``None`` while it runs."""
+
+    id: int
+    parent: int | None
+    kind: SpanKind
+    name: str
+    start: float
+    end: float | None = None
+    attributes: dict[str, JSON] = field(default_factory=dict[str, "JSON"])
+
+    def to_json(self) -> dict[str, JSON]:
+        """Return a plain JSON object."""
+        return {
+            "id": self.id,
+            "parent": self.parent,
+            "kind": self.kind,
+            "name": self.name,
+            "start": self.start,
+            "end": self.end,
+            "attributes": dict(self.attributes),
+        }
+
+
+class Trace:
+    """The spans of one `Engine.solve`, in order of opening."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        """Begin a trace now on a clock of seconds."""
+        self._clock = clock
+        self._began = clock()
+        self.spans: list[Span] = []
+
+    def open(self, kind: SpanKind, name: str, *, parent: int | None, **attributes: JSON) -> Span:
+        """Begin a span."""
+        span = Span(
+            id=len(self.spans), parent=parent, kind=kind, name=name, start=self._now(), attributes=attributes
+        )
+        self.spans.append(span)
+        return span
+
+    def close(self, span: Span, **attributes: JSON) -> None:
+        """End a span, adding what is known now."""
+        span.end = self._now()
+        span.attributes.update(attributes)
+
+    def to_json(self) -> tuple[Mapping[str, JSON], ...]:
+        """Return all spans as plain JSON objects."""
+        return tuple(span.to_json() for span in self.spans)
+
+    def _now(self) -> float:
+        return round(self._clock() - self._began, 6)

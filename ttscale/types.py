@@ -1,0 +1,285 @@
+"""The nouns of ttscale: small frozen dataclasses that every other module passes around.
+
+Token counts are whole tokens, times are seconds on the monotonic clock of the event loop, log-probabilities
+are natural logarithms (nats). ``None`` means *unknown* and is never replaced by zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Literal, Self, TypeAlias
+
+JSON: TypeAlias = "None | bool | int | float | str | Sequence[JSON] | Mapping[str, JSON]"
+"""Anything that `json.dumps` writes and reads back equal."""
+
+FinishReason = Literal["stop", "length", "abort", "error"]
+"""Why a sample ended: end token or stop string, token limit, aborted by us, failed."""
+
+StopReason = Literal["finished", "decided", "budget", "error"]
+"""Why a strategy ended: ran its course, stopped early because its rule was settled, budget spent, failed."""
+
+Bucket = Literal["strategy", "verifier"]
+"""Who spends: the strategy's own samples, or a verifier that judges them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What a model is given: chat messages, raw text, or token ids; exactly one of the three.
+
+    A conversation that ends in an assistant message is continued from inside that message.
+    """
+
+    messages: tuple[Message, ...] = ()
+    text: str | None = None
+    token_ids: tuple[int, ...] | None = None
+
+    def __post_init__(self) -> None:
+        given = bool(self.messages) + (self.text is not None) + (self.token_ids is not None)
+        if given != 1:
+            raise ValueError(f"a Prompt holds messages, text or token_ids, exactly one of them; got {given}")
+
+    @classmethod
+    def user(cls, content: str, *, system: str | None = None) -> Self:
+        """Return a conversation of one user turn, after an optional system message."""
+        head = (Message("system", system),) if system is not None else ()
+        return cls(messages=(*head, Message("user", content)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampling:
+    """How tokens are drawn. ``None`` leaves a field to the model's own default (see `ModelProfile`)."""
+
+    max_tokens: int | None = None
+    """Most tokens generated per sample, ≥ 1; ``None``: up to the context length."""
+    temperature: float | None = None
+    """≥ 0; 0 is greedy."""
+    top_p: float | None = None
+    """In (0, 1]."""
+    top_k: int | None = None
+    """≥ 1; ``None``: no limit unless the model has a default."""
+    stop: tuple[str, ...] = ()
+    """Strings that end a sample; the string itself is cut from its text."""
+    stop_token_ids: tuple[int, ...] = ()
+    """Token ids that end a sample, beside the model's own end tokens."""
+    logprobs: int | None = None
+    """``None``: none; 0: of the chosen token; k: also of the k most likely tokens."""
+
+    def __post_init__(self) -> None:
+        _require(self.max_tokens is None or self.max_tokens >= 1, "max_tokens", self.max_tokens, ">= 1")
+        _require(self.temperature is None or self.temperature >= 0, "temperature", self.temperature, ">= 0")
+        _require(self.top_p is None or 0 < self.top_p <= 1, "top_p", self.top_p, "in (0, 1]")
+        _require(self.top_k is None or self.top_k >= 1, "top_k", self.top_k, ">= 1")
+        _require(self.logprobs is None or self.logprobs >= 0, "logprobs", self.logprobs, ">= 0")
+
+
+def _require(holds: bool, name: str, value: object, rule: str) -> None:
+    if not holds:
+        raise ValueError(f"{name} must be {rule}, got {value!r}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What was spent, in exclusive buckets: every token is in exactly one of them.
+
+    `tokens` is what a token budget counts: everything but `prompt_cached`.
+    """
+
+    prompt_computed: int = 0
+    """Prompt tokens the engine ran through the model for the strategy's samples."""
+    prompt_cached: int = 0
+    """Prompt tokens served from a prefix cache or shared with another sample of the same request."""
+    generated: int = 0
+    """Tokens of samples that ended on their own."""
+    cancelled: int = 0
+    """Tokens of samples that were aborted or failed: paid for, never used."""
+    verifier: int = 0
+    """Computed prompt and generated tokens of verifiers."""
+    calls: int = 0
+    """Samples started in an engine, verifiers' included."""
+    tool_calls: int = 0
+    flops: float | None = 0.0
+    """Forward floating-point operations; ``None`` when the model's geometry is unknown."""
+    usd: float | None = 0.0
+    """US dollars; ``None`` when no price is known."""
+
+    @property
+    def tokens(self) -> int:
+        """Tokens that count against a budget: computed prompt, generated, cancelled and verifier tokens."""
+        return self.prompt_computed + self.generated + self.cancelled + self.verifier
+
+    def __add__(self, other: Usage) -> Usage:
+        total = {f.name: _add(getattr(self, f.name), getattr(other, f.name)) for f in fields(Usage)}
+        return Usage(**total)  # type: ignore[arg-type]  # each sum has the type of its field
+
+
+def _add(left: float | None, right: float | None) -> float | None:
+    return None if left is None or right is None else left + right
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleUsage:
+    """Tokens of one sample as its engine reports them."""
+
+    prompt_computed: int = 0
+    prompt_cached: int = 0
+    generated: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timings:
+    """When things happened to a sample, in seconds of the event loop's clock; ``None`` when it never did."""
+
+    submitted: float
+    first_token: float | None = None
+    finished: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One draw from the model, ended for one of the reasons in `FinishReason`.
+
+    A failed sample is data: `finish_reason` is ``"error"``, `error` says why, and `text` holds what there was.
+    """
+
+    index: int
+    """Position in its block, from 0; votes are ordered by it, never by arrival."""
+    text: str
+    token_ids: tuple[int, ...]
+    """Generated ids; empty where the server gives none."""
+    finish_reason: FinishReason
+    usage: SampleUsage
+    prompt: Prompt
+    """What it was drawn from, as token ids where the backend knows them; `Run.extend` continues from here."""
+    seed: int
+    timings: Timings
+    logprobs: tuple[float, ...] | None = None
+    """Of each generated token, in nats; shape [num_tokens]."""
+    top_logprobs: tuple[Mapping[int, float], ...] | None = None
+    """Of the most likely tokens at each position, token id to nats."""
+    error: str | None = None
+    critical_path_tokens: int = 0
+    """Generated tokens on the longest chain of dependent work that ends with this sample."""
+
+    @property
+    def is_error(self) -> bool:
+        """Whether the sample failed and carries no usable text."""
+        return self.finish_reason == "error"
+
+    @property
+    def num_tokens(self) -> int:
+        """Number of generated tokens."""
+        return self.usage.generated
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """A verifier's opinion of one sample."""
+
+    value: float | None
+    """Higher is better; ``None`` when the verifier could not tell (a time-out, say)."""
+    low: float = 0.0
+    """Least possible value."""
+    high: float = 1.0
+    """Greatest possible value."""
+    steps: tuple[float, ...] = ()
+    """Per-step values, for process verifiers."""
+    reason: str = ""
+    """In a few words, why: ``"timeout"``, ``"no answer"``, or what the verifier wants to say."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One question, with what its benchmark needs to grade an answer."""
+
+    id: str
+    prompt: Prompt
+    target: str | None = None
+    """Reference answer; ``None`` when only a checker can tell or nothing is known."""
+    meta: Mapping[str, JSON] = field(default_factory=dict[str, "JSON"])
+    """Plain JSON: whatever the benchmark's checker reads."""
+
+    @classmethod
+    def ask(cls, question: str, *, id: str = "question") -> Self:
+        """Return a problem without a reference answer from one question."""
+        return cls(id=id, prompt=Prompt.user(question))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """One answer a strategy considered."""
+
+    index: int
+    answer: str | None
+    key: str | None
+    """Canonical form: equal keys are the same answer; ``None`` never votes."""
+    score: float | None = None
+    num_tokens: int = 0
+    finish_reason: FinishReason = "stop"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a strategy returns; plain JSON in, plain JSON out (`to_json`, `from_json`)."""
+
+    answer: str | None
+    """The chosen answer's text; ``None``: the budget bought no answer, or no sample contained one."""
+    key: str | None = None
+    confidence: float | None = None
+    """In [0, 1]; what it means is the strategy's to say."""
+    text: str | None = None
+    """The full text of the sample the answer was taken from."""
+    candidates: tuple[Candidate, ...] = ()
+    stop_reason: StopReason = "finished"
+    usage: Usage = Usage()
+    seconds: float = 0.0
+    """Wall-clock latency."""
+    critical_path_tokens: int = 0
+    """Generated tokens on the longest chain of dependent work: latency on an engine of unlimited width."""
+    error: str | None = None
+    trace: tuple[Mapping[str, JSON], ...] = ()
+    """Spans of the run, see `ttscale.trace`."""
+
+    def with_(self, **changes: object) -> Outcome:
+        """Return a copy with the named fields replaced."""
+        return replace(self, **changes)  # type: ignore[arg-type]  # names and types are checked by replace
+
+    def to_json(self) -> dict[str, JSON]:
+        """Return a plain JSON object, `usage` with its total in `tokens`."""
+        document = {f.name: _plain(getattr(self, f.name)) for f in fields(self)}
+        usage = document["usage"]
+        assert isinstance(usage, dict)
+        usage["tokens"] = self.usage.tokens
+        return document
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, JSON]) -> Self:
+        """Read what `to_json` wrote.
+
+        Raises:
+            pydantic.ValidationError: the document is not such an object.
+        """
+        from pydantic import TypeAdapter
+
+        usage = dict(document["usage"])  # type: ignore[arg-type,call-overload]
+        usage.pop("tokens", None)
+        return TypeAdapter(cls).validate_python({**document, "usage": usage})
+
+
+def _plain(value: object) -> JSON:
+    """Turn dataclasses, tuples and mappings into what `json.dumps` takes."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, Sequence):
+        return [_plain(item) for item in value]
+    return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}  # type: ignore[arg-type]
