@@ -12,13 +12,13 @@ from types import TracebackType
 from typing import Self, cast
 
 from ttscale.backends import Backend, load_backend
+from ttscale.backends._tasks import TaskKeeper
 from ttscale.budget import Amount, Budget, CostModel, PriceTable, Scope
 from ttscale.errors import BudgetExhausted, BudgetTooSmall, CapabilityError, ConfigError
 from ttscale.run import Run
 from ttscale.run.room import Room
 from ttscale.scheduling import Scheduler
 from ttscale.strategy import Strategy
-from ttscale.backends._tasks import TaskKeeper
 from ttscale.trace import Trace
 from ttscale.types import Outcome, Problem
 from ttscale.verifier import Verifier
@@ -30,7 +30,7 @@ _LOG = logging.getLogger(__name__)
 class Engine:
     """A started backend with scheduler, ledger and worker processes; an async context manager.
 
-    Everything it starts ends with it: engine, processes and tasks. It belongs to the event loop it was entered on.
+    Everything it starts ends with it: engine, processes and tasks. It belongs to the loop that entered it.
     """
 
     def __init__(
@@ -134,7 +134,9 @@ class Engine:
             raise ConfigError("the model's size is unknown, so FLOPs cannot be limited; limit tokens instead.")
         if budget.usd is not None and cost.usd(**counts) is None:
             name = self.backend.profile.name
-            raise ConfigError(f"no price is known for {name!r}, so dollars cannot be limited; give a price table.")
+            raise ConfigError(
+                f"no price is known for {name!r}, so dollars cannot be limited; give a price table."
+            )
 
     def _check_affordable(self, problem: Problem, budget: Budget) -> None:
         prompt_tokens = self.backend.count_tokens(problem.prompt)
@@ -164,7 +166,7 @@ class Engine:
 
         Returns:
             The outcome. A budget or deadline that ran out gives the best answer so far with stop reason
-            ``"budget"`` (no answer, and `error` says why, if not one sample fitted); anything that failed inside
+            ``"budget"`` (no answer, and `error` says why, if not one sample fitted); what failed inside
             gives stop reason ``"error"``.
 
         Raises:

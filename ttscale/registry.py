@@ -191,15 +191,18 @@ def _convert(hint: object, value: JSON, label: str) -> object:
                 return None
             return create_nested(kind, value, label)
     try:
-        return TypeAdapter(hint, config=_config(hint)).validate_python(value)
+        return _adapter(hint).validate_python(value)
     except ValidationError as error:
         first = error.errors()[0]
-        raise ParameterError(f"{label}={value!r} is wrong: {first['msg'][0].lower()}{first['msg'][1:]}.") from error
+        raise ParameterError(
+            f"{label}={value!r} is wrong: {first['msg'][0].lower()}{first['msg'][1:]}."
+        ) from error
 
 
-def _config(hint: object) -> ConfigDict | None:
+def _adapter(hint: object) -> TypeAdapter[object]:
     # pydantic refuses a config where the type brings its own
-    return None if is_dataclass(hint) else ConfigDict(arbitrary_types_allowed=True)
+    config = None if is_dataclass(hint) else ConfigDict(arbitrary_types_allowed=True)
+    return TypeAdapter(cast("type[object]", hint), config=config)
 
 
 def create_nested(kind: Kind, value: JSON, label: str) -> object:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
 from ttscale.types import Outcome, Problem
@@ -37,9 +36,3 @@ class Strategy(Protocol):
         This is the declared cost law; `ttscale.testing.check_strategy` holds it against what is observed.
         """
         ...
-
-
-class DescribesItself(Protocol):
-    """A plugin that can say its name and parameters, to be built again from them."""
-
-    def describe(self) -> Mapping[str, object]: ...

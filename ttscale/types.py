@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Literal, Self, TypeAlias
+from typing import Literal, Self
 
-JSON: TypeAlias = "None | bool | int | float | str | Sequence[JSON] | Mapping[str, JSON]"
+from typing_extensions import TypeAliasType
+
+JSON = TypeAliasType("JSON", "None | bool | int | float | str | Sequence[JSON] | Mapping[str, JSON]")
 """Anything that `json.dumps` writes and reads back equal."""
 
 FinishReason = Literal["stop", "length", "abort", "error"]
@@ -269,7 +271,7 @@ class Outcome:
         """
         from pydantic import TypeAdapter
 
-        usage = dict(document["usage"])  # type: ignore[arg-type,call-overload]
+        usage = dict(document["usage"])  # type: ignore[arg-type]
         usage.pop("tokens", None)
         return TypeAdapter(cls).validate_python({**document, "usage": usage})
 

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Self
 
 from ttscale.errors import BackendError
-from ttscale.types import FinishReason, Prompt, Sampling, SampleUsage
+from ttscale.types import FinishReason, Prompt, SampleUsage, Sampling
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +47,7 @@ class ModelProfile:
 
     name: str
     num_parameters: int | None = None
-    """Parameters used for each token (for mixtures of experts: the active ones), embeddings not counted twice."""
+    """Parameters used for each token (mixtures of experts: the active ones), tied embeddings counted once."""
     num_layers: int | None = None
     num_heads: int | None = None
     num_kv_heads: int | None = None
@@ -102,7 +102,7 @@ class Chunk:
     top_logprobs: tuple[Mapping[int, float], ...] | None = None
     finish_reason: FinishReason | None = None
     usage: SampleUsage | None = None
-    """The sample's whole usage; the prompt of a request of several samples is computed once and charged to one of them."""
+    """Of the whole sample; the prompt of a request of several samples is computed once and charged to one."""
     error: str | None = None
     """Set with finish reason ``"error"``."""
 

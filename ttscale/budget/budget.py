@@ -27,7 +27,9 @@ class Budget:
         for f in fields(self):
             value = getattr(self, f.name)
             if value is not None and not value >= 0:
-                raise ConfigError(f"the budget's {f.name} must not be negative, got {value!r}; leave it out for no limit.")
+                raise ConfigError(
+                    f"the budget's {f.name} must not be negative, got {value!r}; leave it out for no limit."
+                )
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -41,7 +43,9 @@ class Budget:
         for part in filter(None, (piece.strip() for piece in text.split(","))):
             name, equals, number = (piece.strip() for piece in part.partition("="))
             if name not in known or not equals:
-                raise ConfigError(f"{part!r} is no budget; write QUANTITY=NUMBER with one of {', '.join(known)}.")
+                raise ConfigError(
+                    f"{part!r} is no budget; write QUANTITY=NUMBER with one of {', '.join(known)}."
+                )
             values[name] = _number(name, number, whole="int" in str(known[name]))
         return cls(**values)  # type: ignore[arg-type]  # whole quantities were read as int
 

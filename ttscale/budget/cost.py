@@ -1,4 +1,4 @@
-"""What tokens cost: forward FLOPs, bytes moved and US dollars, as pure functions of counts and a model's profile.
+"""What tokens cost: forward FLOPs, bytes moved and US dollars, pure functions of counts and a model's profile.
 
 FLOPs follow the usual forward-pass estimate (Kaplan et al. 2020, arXiv:2001.08361, table 1): 2 per parameter
 and token, plus attention's score and value products, 4 · layers · heads · head size per token and position
@@ -111,9 +111,7 @@ class CostModel:
         """Return the dollars of one sample, ``None`` without a price."""
         if self.price is None:
             return None
-        return self.price.usd(
-            prompt_computed=prompt_computed, prompt_cached=prompt_cached, generated=generated
-        )
+        return self.price.usd(prompt_computed=prompt_computed, prompt_cached=prompt_cached, generated=generated)
 
     def priced(self, usage: Usage, *, prompt_computed: int, prompt_cached: int, generated: int) -> Usage:
         """Return `usage` with the FLOPs and dollars of these tokens filled in."""

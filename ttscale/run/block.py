@@ -39,7 +39,9 @@ class Block(ABC, Generic[T]):
     budget, iteration raises `BudgetExhausted` after everything that was drawn has been delivered.
     """
 
-    def __init__(self, run: Run, prompt: Prompt, sampling: Sampling, indices: Sequence[int], *, stream: bool) -> None:
+    def __init__(
+        self, run: Run, prompt: Prompt, sampling: Sampling, indices: Sequence[int], *, stream: bool
+    ) -> None:
         self._run = run
         self._prompt = prompt
         self._sampling = sampling
@@ -117,7 +119,9 @@ class Block(ABC, Generic[T]):
 
     def _settle(self, draw: Draw, sample: Sample) -> None:
         ended_itself = sample.finish_reason in ("stop", "length")
-        usage = booked(sample.usage, bucket=self._run.bucket, ended_itself=ended_itself, cost=self._run.room.cost)
+        usage = booked(
+            sample.usage, bucket=self._run.bucket, ended_itself=ended_itself, cost=self._run.room.cost
+        )
         draw.reservation.commit(usage)
         if ended_itself:
             self._run.note_length(sample.usage.generated)
@@ -139,7 +143,7 @@ class Block(ABC, Generic[T]):
             del self._draws[draw.index]
 
     def abort(self, index: int) -> None:
-        """Stop one sample; it is delivered with finish reason ``"abort"`` if it had started, else not at all."""
+        """Stop one sample; if it had started, it is delivered with finish reason ``"abort"``."""
         if index in self._waiting:
             self._waiting.remove(index)
         if index in self._draws:

@@ -177,9 +177,7 @@ class Run:
         name = type(verifier).__name__
         async with self.child(label=name, bucket="verifier", kind="score") as run:
             scores = await verifier.score(self.problem, samples, run)
-            run.note(
-                samples=[sample.index for sample in samples], values=[score.value for score in scores]
-            )
+            run.note(samples=[sample.index for sample in samples], values=[score.value for score in scores])
         if len(scores) != len(samples):
             raise VerifierError(f"{name} gave {len(scores)} scores for {len(samples)} samples")
         return scores
@@ -256,9 +254,10 @@ class Run:
         confidence: float | None = None,
         text: str | None = None,
     ) -> None:
-        """Say the best answer so far: what comes back if the budget ends now. Later calls replace earlier ones."""
+        """Say the best answer so far: what comes back if the budget ends now. The last call counts."""
         if isinstance(answer, Sample):
-            answer, text = answer.text, answer.text
+            text = answer.text
+            answer = text
         self.answer_so_far = Best(answer=answer, key=key, confidence=confidence, text=text)
 
     def note(self, **attributes: JSON) -> None:
@@ -281,7 +280,7 @@ class Run:
         self.critical_path_tokens = max(self.critical_path_tokens, critical_path_tokens)
 
     def note_length(self, num_tokens: int) -> None:
-        """Remember the shortest sample that ended on its own: less budget than that is not worth starting on."""
+        """Remember the shortest sample that ended on its own: less budget is not worth starting on."""
         self._shortest = num_tokens if self._shortest is None else min(self._shortest, num_tokens)
 
     def try_reserve_sample(self, prompt: Prompt, sampling: Sampling) -> Reservation | None:

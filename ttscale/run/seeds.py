@@ -8,7 +8,7 @@ from hashlib import blake2b
 def derive_seed(root: int, *path: str | int) -> int:
     """Return a seed in [0, 2**63) that depends on every part of the path and on nothing else.
 
-    Engines that give sample i of a request the seed ``seed + i`` make neighbouring seeds collide; hashes do not.
+    Where an engine gives sample i of a request ``seed + i``, neighbouring seeds collide; hashes do not.
     """
     digest = blake2b(digest_size=8)
     for part in (root, *path):

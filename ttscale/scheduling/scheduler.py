@@ -16,14 +16,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ttscale.backends.base import Backend, Chunk, Generation, Request
 from ttscale.backends._tasks import TaskKeeper
-from ttscale.types import Prompt, Sampling, SampleUsage
+from ttscale.backends.base import Backend, Chunk, Generation, Request
+from ttscale.types import Prompt, SampleUsage, Sampling
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class Job:
-    """One sample to draw. `on_chunk` is called for each of its chunks, the last one included, exactly once each."""
+    """One sample to draw. `on_chunk` is called once for each of its chunks, the last one included."""
 
     prompt: Prompt
     sampling: Sampling

@@ -43,8 +43,8 @@ class Tool(Protocol):
 class FunctionTool:
     """A tool made of a Python function; arguments are checked against its type hints.
 
-    A plain function runs in a thread, a coroutine function on the event loop. A thread cannot be stopped: after a
-    time-out the call fails at once, while the thread ends when the function does.
+    A plain function runs in a thread, a coroutine function on the event loop. A thread cannot be stopped: after
+    a time-out the call fails at once, while the thread ends when the function does.
     """
 
     function: Callable[..., JSON | Awaitable[JSON]]

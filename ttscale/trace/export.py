@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, TextIO, cast
 from ttscale.types import JSON
 
 if TYPE_CHECKING:
+    from opentelemetry.context import Context
     from opentelemetry.trace import Tracer
-
 
 
 def write_jsonl(spans: Iterable[Mapping[str, JSON]], file: TextIO, **common: JSON) -> None:
@@ -29,7 +29,7 @@ def to_opentelemetry(spans: Iterable[Mapping[str, JSON]], tracer: Tracer, *, beg
     """
     from opentelemetry.trace import set_span_in_context
 
-    contexts = {}
+    contexts: dict[JSON, Context] = {}
     for span in spans:
         start = cast("float", span["start"])
         end = cast("float | None", span["end"])

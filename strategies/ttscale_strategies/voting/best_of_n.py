@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal
 
 from ttscale.answers import answer_key, extract_answer
+
 from ttscale.errors import BudgetExhausted
 from ttscale.registry import create_verifier
 from ttscale.run import Run, SampleBlock
@@ -23,7 +24,7 @@ class BestOfN:
     scored the moment it ends, while the others still decode. With ``stop="decided"`` the rest is aborted once a
     sample has the highest score there is and none before it is still open: the answer is that of all n. With
     ``stop="satisfied"`` the first sample to arrive with that score ends it, which is quicker and favours short
-    samples. `confidence` is the winner's score on the verifier's scale from 0 to 1. The paper draws and ranks all.
+    samples. `confidence` is the winner's score, scaled to [0, 1]. The paper draws and ranks all.
     """
 
     n: int = 16

@@ -63,7 +63,9 @@ def is_vote_decided(votes: Mapping[int, str | None], running: Set[int]) -> bool:
 
     def may_win(count: int, first_index: int) -> bool:
         total = count + len(running)
-        return total > leader.votes or (total == leader.votes and min(first_index, earliest_running) < lead_first)
+        return total > leader.votes or (
+            total == leader.votes and min(first_index, earliest_running) < lead_first
+        )
 
     challengers = [(count, first[key]) for key, count in counts.items() if key != leader.key]
     return not any(may_win(count, index) for count, index in (*challengers, (0, earliest_running)))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from ttscale.answers import AnswerClasses, extract_answer
+
 from ttscale.errors import BudgetExhausted
 from ttscale.run import Run
 from ttscale.types import Candidate, Outcome, Problem, Sample, Sampling, StopReason

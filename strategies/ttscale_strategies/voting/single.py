@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ttscale.answers import answer_key, extract_answer
+
 from ttscale.run import Run
 from ttscale.types import Candidate, Outcome, Problem, Sampling
 
