@@ -1,0 +1,18 @@
+"""Built-in verifiers."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ttscale_verifiers.confidence import ConfidenceVerifier
+from ttscale_verifiers.math import MathVerifier
+from ttscale_verifiers.reasoning_gym import ReasoningGymVerifier
+
+BUILTINS: Final = {
+    "confidence": "ttscale_verifiers.confidence:ConfidenceVerifier",
+    "math": "ttscale_verifiers.math:MathVerifier",
+    "reasoning_gym": "ttscale_verifiers.reasoning_gym:ReasoningGymVerifier",
+}
+"""Built-in verifiers by name, found without reinstalling."""
+
+__all__ = ["BUILTINS", "ConfidenceVerifier", "MathVerifier", "ReasoningGymVerifier"]
