@@ -13,10 +13,12 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import json
+import re
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from functools import cache
-from typing import Final, Literal, cast, get_type_hints
+from typing import Final, Literal, NoReturn, cast, get_type_hints
 
 import yaml
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -43,6 +45,9 @@ _BUILTIN_PACKAGES: Final[Mapping[Kind, str]] = {
     "benchmarks": "ttscale_evals.benchmarks",
     "commands": "ttscale_evals.commands",
 }
+
+_PLAIN: Final = re.compile(r"[\w./+-][\w ./:+-]*")
+"""Texts that need no quotation marks in a spec, if they are not read as something else."""
 
 # A field of one of these types takes a name or Spec of that kind of plugin.
 _NESTED: Final[Mapping[object, Kind]] = {Strategy: "strategies", Verifier: "verifiers"}
@@ -79,26 +84,44 @@ class Spec:
 
 
 def parse_value(text: str) -> JSON:
-    """Read one parameter's value as YAML; what is not valid YAML is the text itself."""
+    """Read one parameter's value as JSON or YAML; what is neither is the text itself."""
+    try:
+        return cast("JSON", json.loads(text, parse_constant=_refuse_constant))
+    except ValueError:
+        pass
     try:
         return cast("JSON", yaml.safe_load(text))
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError):
         return text
 
 
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
 def _flow(value: JSON) -> str:
-    dumped: str = yaml.safe_dump(value, default_flow_style=True, width=10**6)
-    return dumped.removesuffix("\n").removesuffix("\n...").strip()
+    """Return the text that `parse_value` reads as this value."""
+    if isinstance(value, str) and _PLAIN.fullmatch(value) and parse_value(value) == value:
+        return value
+    return json.dumps(value)
 
 
 def _split_commas(text: str) -> list[str]:
-    """Split at commas outside brackets."""
+    """Split at commas outside brackets and quoted values."""
     parts, depth, start = list[str](), 0, 0
+    quote, is_escaped, before = "", False, ""
     for position, char in enumerate(text):
-        depth += (char in "[{(") - (char in "]})")
-        if char == "," and depth == 0:
-            parts.append(text[start:position])
-            start = position + 1
+        if quote:
+            quote = "" if char == quote and not is_escaped else quote
+            is_escaped = char == "\\" and quote == '"' and not is_escaped
+        elif char in "\"'" and before in "=:,[{":
+            quote = char
+        else:
+            depth += (char in "[{(") - (char in "]})")
+            if char == "," and depth == 0:
+                parts.append(text[start:position])
+                start = position + 1
+        before = before if char.isspace() else char
     return [part for part in (*parts, text[start:]) if part.strip()]
 
 
@@ -191,7 +214,8 @@ def _convert(hint: object, value: JSON, label: str) -> object:
                 return None
             return create_nested(kind, value, label)
     try:
-        return _adapter(hint).validate_python(value)
+        # Read as JSON, a list may be a tuple and a whole number a float; nothing else changes its type.
+        return _adapter(hint).validate_json(json.dumps(value), strict=True)
     except ValidationError as error:
         first = error.errors()[0]
         raise ParameterError(

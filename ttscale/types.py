@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self, TypeAlias
 
 from typing_extensions import TypeAliasType
 
-JSON = TypeAliasType("JSON", "None | bool | int | float | str | Sequence[JSON] | Mapping[str, JSON]")
+if TYPE_CHECKING:
+    JSON: TypeAlias = None | bool | int | float | str | Sequence["JSON"] | Mapping[str, "JSON"]
+else:  # pydantic needs a named alias for a recursive type
+    JSON = TypeAliasType("JSON", "None | bool | int | float | str | Sequence[JSON] | Mapping[str, JSON]")
 """Anything that `json.dumps` writes and reads back equal."""
 
 FinishReason = Literal["stop", "length", "abort", "error"]

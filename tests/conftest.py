@@ -1,0 +1,24 @@
+"""What all tests share: an environment without anybody's settings."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+# Before torch is imported anywhere: tiny models on a few cores are slowed tenfold by more threads.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hide the settings of whoever runs the tests."""
+    for name in [name for name in os.environ if name.startswith("TTSCALE_")]:
+        monkeypatch.delenv(name)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Count browser tests among those that start something real."""
+    for item in items:
+        if item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.integration)

@@ -1,0 +1,27 @@
+"""Real engines, started once a session: every start costs seconds."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from ttscale.backends.vllm import VLLMBackend
+from ttscale.reference import ABACUS_PATH
+
+
+@pytest.fixture(scope="session")
+def abacus() -> str:
+    """Return the directory of the reference model."""
+    return str(ABACUS_PATH)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def vllm_backend(abacus: str) -> AsyncIterator[VLLMBackend]:
+    """Yield the reference model on real vLLM, with its statistics; use it on the session's event loop."""
+    if importlib.util.find_spec("vllm") is None:
+        pytest.skip("vLLM is not installed")
+    async with VLLMBackend(abacus, engine_args={"disable_log_stats": False}) as backend:
+        yield backend

@@ -1,0 +1,139 @@
+"""What becomes of one scripted sample under given limits and stops: a pure function of reply and sampling."""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from ttscale.testing.characters import SILENT, decode
+from ttscale.testing.script import Reply, token_logprobs, top_logprobs
+from ttscale.types import FinishReason, Sampling
+
+_ALTERNATIVES: Final = tuple(map(ord, "0123456789abcdefghijklmnopqrstuvwxyz"))
+_EARLY: Final = 1e-7
+"""Seconds by which a timer may fire before its token: the event loop's resolution and rounding."""
+
+MAX_TOP_LOGPROBS: Final = len(_ALTERNATIVES) - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How quickly a sample's tokens come once it has started, in seconds."""
+
+    first: float
+    """Before the first token's own time."""
+    per_token: float
+
+    @classmethod
+    def of(cls, reply: Reply, *, first_token_seconds: float, seconds_per_token: float) -> Pace:
+        """Return a reply's own pace where it has one, else the engine's."""
+        if reply.seconds is None:
+            return cls(first=first_token_seconds, per_token=seconds_per_token)
+        if reply.length == 0:
+            return cls(first=reply.seconds, per_token=0.0)
+        return cls(first=0.0, per_token=reply.seconds / reply.length)
+
+    def seconds_at(self, num_tokens: int) -> float:
+        """Return when so many tokens are there, in seconds since the start."""
+        return self.first + self.per_token * num_tokens
+
+    def tokens_at(self, seconds: float, most: int) -> int:
+        """Return how many of `most` tokens are there so many seconds after the start."""
+        return bisect.bisect_right(range(1, most + 1), seconds + _EARLY, key=self.seconds_at)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A sample from its first token to its end."""
+
+    token_ids: tuple[int, ...]
+    text: str
+    """Of all tokens, a stop string or stop token left out."""
+    logprobs: tuple[float, ...]
+    pace: Pace
+    finish_reason: FinishReason
+    error: str | None
+    stop: tuple[str, ...]
+
+    def text_after(self, num_tokens: int, *, certain: bool = False) -> str:
+        """Return the text of the first tokens.
+
+        Args:
+            num_tokens: how many.
+            certain: leave out what may turn out to begin a stop string.
+        """
+        if num_tokens == len(self.token_ids):
+            return self.text
+        text = decode(self.token_ids[:num_tokens])
+        return text[: len(text) - _held_back(text, self.stop)] if certain else text
+
+    def top(self, start: int, end: int, num_top: int) -> tuple[Mapping[int, float], ...]:
+        """Return the most likely tokens at each position from `start` to before `end`."""
+        chosen = zip(self.token_ids[start:end], self.logprobs[start:end], strict=True)
+        return tuple(top_logprobs(token, value, num_top, _ALTERNATIVES) for token, value in chosen)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class _End:
+    """A way for a sample to end; the least of all is what happens."""
+
+    num_tokens: int
+    rank: int
+    """Decides between ends at the same token."""
+    num_characters: int
+    """Of the text."""
+    reason: FinishReason
+
+
+def plan(reply: Reply, sampling: Sampling, *, most: int, pace: Pace, seed: int) -> Plan:
+    """Return what becomes of a reply.
+
+    Args:
+        reply: what the script says.
+        sampling: its limits and stops.
+        most: tokens the context leaves, >= 1.
+        pace: its speed.
+        seed: of the sample.
+    """
+    num_silent = reply.length - len(reply.text)
+    ids = (SILENT,) * num_silent + tuple(map(ord, reply.text))
+    limit = min(most, sampling.max_tokens or most)
+    ends = [
+        *_stops(ids, reply.text, sampling),
+        _End(len(ids), 2, len(reply.text), reply.finish_reason),
+        _End(limit, 3, max(0, limit - num_silent), "length"),
+    ]
+    if reply.error is not None:
+        failing = len(ids) if reply.fail_after is None else min(reply.fail_after, len(ids))
+        ends.append(_End(failing, 1, max(0, failing - num_silent), "error"))
+    end = min(ends)
+    return Plan(
+        token_ids=ids[: end.num_tokens],
+        text=reply.text[: end.num_characters],
+        logprobs=tuple(token_logprobs(reply, seed)[: end.num_tokens]),
+        pace=pace,
+        finish_reason=end.reason,
+        error=reply.error if end.reason == "error" else None,
+        stop=sampling.stop,
+    )
+
+
+def _stops(ids: Sequence[int], text: str, sampling: Sampling) -> Iterator[_End]:
+    """Yield where stop strings and stop tokens would end a sample."""
+    num_silent = len(ids) - len(text)
+    for stop in sampling.stop:
+        start = text.find(stop)
+        if start >= 0:
+            yield _End(num_silent + start + len(stop), 0, start, "stop")
+    for at, token_id in enumerate(ids):
+        if token_id in sampling.stop_token_ids:
+            yield _End(at + 1, 0, max(0, at - num_silent), "stop")
+            return
+
+
+def _held_back(text: str, stops: Sequence[str]) -> int:
+    """Return the length of the longest end of a text that begins a stop string."""
+    lengths = (n for stop in stops for n in range(1, len(stop)) if text.endswith(stop[:n]))
+    return max(lengths, default=0)
