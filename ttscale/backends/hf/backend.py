@@ -1,0 +1,278 @@
+"""`HFBackend`: a transformers model in this process, on the CPU or a GPU, with continuous batching."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import os
+import threading
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import KW_ONLY, dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+from ttscale.backends.base import Backend, Capabilities, Generation, ModelProfile, Request
+from ttscale.backends.hf.sample import SampleState
+from ttscale.errors import BackendError, BackendUnavailable, MissingExtra, TTScaleError
+from ttscale.types import Prompt
+
+if TYPE_CHECKING:
+    from ttscale.backends.hf.batcher import Batcher
+    from ttscale.backends.hf.load import LoadedModel
+
+_MAX_TOP_LOGPROBS: Final = 20
+
+
+@dataclass(eq=False)
+class HFBackend(Backend):
+    """Runs any causal language model that transformers can load, without a server.
+
+    Samples join and leave one running batch between any two tokens. A prompt is computed once for all samples
+    of a request, for equal prompts that start together, and for one whose earlier samples still run. On a CPU
+    in float32 a seeded sample is the same to the last bit whatever else is in the batch; on a GPU rounding
+    depends a little on the batch, and a sample may in rare cases take another turn.
+
+    Attributes:
+        model: a directory, or an id on the hub.
+        device: ``"auto"`` (a GPU if there is one, else the CPU), ``"cpu"``, ``"cuda"``, ``"cuda:1"`` …
+        dtype: of weights and cache; ``"auto"``: float32 on a CPU, the model's own on a GPU.
+        batch_size: most samples advanced at once, >= 1; bounds the memory of the key-value cache.
+        max_model_len: most tokens of prompt and answer together, if less than the model's own limit.
+        max_prefill_tokens: most prompt tokens computed between two decoding steps, >= 1; a longer prompt runs
+            alone. More starts many prompts sooner, less keeps running samples from waiting.
+        num_threads: threads of a CPU's matrix products, >= 1. By default what ``OMP_NUM_THREADS`` says, else 1:
+            with a small model on cores that others use too, threads that wait for each other cost up to forty
+            times; set it to the number of free cores for models of a billion parameters. It holds for all of
+            torch in this process until the backend is closed.
+        revision: branch, tag or commit on the hub.
+        trust_remote_code: whether Python code that comes with the model may run. It can do anything you can.
+    """
+
+    model: str
+    _: KW_ONLY
+    device: str = "auto"
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    batch_size: int = 64
+    max_model_len: int | None = None
+    max_prefill_tokens: int = 2048
+    num_threads: int | None = None
+    revision: str | None = None
+    trust_remote_code: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("batch_size", "max_model_len", "max_prefill_tokens", "num_threads"):
+            value: int | None = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"{name} must be >= 1, got {value!r}")
+        self.name = "hf"
+        self.profile = ModelProfile(name=self.model)
+        self.capabilities = Capabilities(
+            token_ids=True,
+            logprobs=True,
+            max_top_logprobs=_MAX_TOP_LOGPROBS,
+            seeds=True,
+            stop_strings=True,
+            stream=True,
+            priority=True,
+        )
+        self._thread: threading.Thread | None = None
+        self._stopped: asyncio.Event | None = None
+        self._loaded: LoadedModel | None = None
+        self._batcher: Batcher | None = None
+
+    async def start(self) -> None:
+        """Load the model in the decoding thread.
+
+        Raises:
+            BackendUnavailable: the model cannot be loaded, or not be batched here.
+            BackendError: the backend was started before.
+            MissingExtra: torch or transformers is not installed.
+        """
+        if self._thread is not None:
+            raise BackendError("the hf backend was started already; open it once, or make another one")
+        for package in ("torch", "transformers"):
+            if importlib.util.find_spec(package) is None:
+                raise MissingExtra(package, "hf")
+        loop = asyncio.get_running_loop()
+        ready: asyncio.Future[tuple[LoadedModel, Batcher]] = loop.create_future()
+        stopped = asyncio.Event()
+        self._thread = threading.Thread(
+            target=self._work, args=(loop, ready, stopped), name="ttscale hf decoding", daemon=True
+        )
+        self._thread.start()
+        self._stopped = stopped
+        try:
+            self._loaded, self._batcher = await ready
+        except Exception:
+            await self.aclose()
+            raise
+        self.profile = self._loaded.profile
+
+    def _work(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        ready: asyncio.Future[tuple[LoadedModel, Batcher]],
+        stopped: asyncio.Event,
+    ) -> None:
+        """Load, then decode until closed; the body of the decoding thread."""
+        try:
+            with _intra_op_threads(self.num_threads):
+                loaded, batcher = self._load(loop)
+                if _call(loop, _hand_over, ready, loaded, batcher):
+                    batcher.run()
+        except Exception as error:
+            _call(loop, _refuse, ready, error)
+        finally:
+            _call(loop, stopped.set)
+
+    def _load(self, loop: asyncio.AbstractEventLoop) -> tuple[LoadedModel, Batcher]:
+        from ttscale.backends.hf.batcher import Batcher
+        from ttscale.backends.hf.load import load_model
+
+        loaded = load_model(
+            self.model,
+            device=self.device,
+            dtype=self.dtype,
+            max_model_len=self.max_model_len,
+            revision=self.revision,
+            trust_remote_code=self.trust_remote_code,
+        )
+        batcher = Batcher(
+            loaded.runner, loop, batch_size=self.batch_size, max_prefill_tokens=self.max_prefill_tokens
+        )
+        return loaded, batcher
+
+    async def aclose(self) -> None:
+        """Stop decoding and wait for the thread's end; samples that still run fail. Harmless when repeated."""
+        thread, stopped, batcher = self._thread, self._stopped, self._batcher
+        self._thread = self._stopped = self._batcher = self._loaded = None
+        if batcher is not None:
+            batcher.close()
+        if thread is not None and stopped is not None:
+            await stopped.wait()
+            thread.join()
+
+    def _running(self) -> LoadedModel:
+        if self._loaded is None:
+            raise BackendError("the hf backend is not running; use it inside `async with backend:`")
+        return self._loaded
+
+    def encode(self, prompt: Prompt) -> Prompt:
+        """Return the prompt as token ids, messages through the chat template.
+
+        Raises:
+            BackendError: the backend is not running, the model has no chat template, or the template refuses.
+        """
+        return Prompt(token_ids=self._running().vocabulary.encode(prompt))
+
+    def decode(self, token_ids: Sequence[int]) -> str:
+        """Return the text of token ids, special tokens left out.
+
+        Raises:
+            BackendError: the backend is not running.
+        """
+        return self._running().vocabulary.decode(token_ids)
+
+    def generate(self, request: Request) -> Generation:
+        """Start a request and return at once; what is wrong with it comes as its samples' error."""
+        states = list[SampleState]()
+        generation = Generation(len(request.seeds), lambda indices: self._abort([states[i] for i in indices]))
+        try:
+            states += self._states(request, generation)
+            if self._batcher is None or not self._batcher.submit(states):
+                raise BackendError("the hf backend is closing")
+        except TTScaleError as error:
+            generation.fail(str(error))
+        return generation
+
+    def _abort(self, states: Sequence[SampleState]) -> None:
+        if self._batcher is not None:
+            self._batcher.abort(states)
+
+    def _states(self, request: Request, generation: Generation) -> list[SampleState]:
+        loaded = self._running()
+        prompt = loaded.vocabulary.encode(request.prompt)
+        num_free = self._num_free(loaded, prompt)
+        sampling = request.sampling
+        if sampling.logprobs is not None and sampling.logprobs > _MAX_TOP_LOGPROBS:
+            raise BackendError(f"logprobs={sampling.logprobs} is too many; ask for at most {_MAX_TOP_LOGPROBS}")
+        return [
+            SampleState(
+                generation=generation,
+                index=index,
+                prompt=prompt,
+                sampling=sampling,
+                seed=seed,
+                max_tokens=min(sampling.max_tokens or num_free, num_free),
+                end_ids=loaded.end_ids.union(sampling.stop_token_ids),
+                decode=loaded.vocabulary.decode,
+                stream=request.stream,
+                priority=request.priority,
+            )
+            for index, seed in enumerate(request.seeds)
+        ]
+
+    def _num_free(self, loaded: LoadedModel, prompt: Sequence[int]) -> int:
+        """Return how many tokens the context has left after a prompt.
+
+        Raises:
+            BackendError: none, or the prompt is not one.
+        """
+        if not prompt:
+            raise BackendError("the prompt is empty; give at least one token")
+        foreign = next((i for i in prompt if not 0 <= i < loaded.vocabulary_size), None)
+        if foreign is not None:
+            raise BackendError(
+                f"token id {foreign!r} of the prompt is not one of the {loaded.vocabulary_size} ids "
+                f"of {self.model!r}; encode prompts with the model's own tokenizer"
+            )
+        context_length = loaded.profile.context_length
+        assert context_length is not None  # a loaded model's profile is complete
+        if len(prompt) >= context_length:
+            raise BackendError(
+                f"the prompt has {len(prompt)} tokens and leaves no room in the context of {context_length} "
+                f"of {self.model!r}; shorten it or choose a model with a longer context"
+            )
+        return context_length - len(prompt)
+
+
+@contextmanager
+def _intra_op_threads(num_threads: int | None) -> Generator[None]:
+    """Let torch use so many threads; by default what the environment says, else one."""
+    import torch
+
+    before: int = torch.get_num_threads()
+    if num_threads is not None:
+        torch.set_num_threads(num_threads)
+    elif not os.environ.get("OMP_NUM_THREADS"):
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _call(loop: asyncio.AbstractEventLoop, function: Callable[..., None], *arguments: object) -> bool:
+    """Call a function on the event loop's thread; return False if the loop is closed."""
+    try:
+        loop.call_soon_threadsafe(function, *arguments)
+    except RuntimeError:
+        return False
+    return True
+
+
+def _hand_over(
+    ready: asyncio.Future[tuple[LoadedModel, Batcher]], loaded: LoadedModel, batcher: Batcher
+) -> None:
+    if ready.done():  # whoever started the backend has been cancelled
+        batcher.close()
+    else:
+        ready.set_result((loaded, batcher))
+
+
+def _refuse(ready: asyncio.Future[tuple[LoadedModel, Batcher]], error: Exception) -> None:
+    if ready.done():
+        return
+    if not isinstance(error, TTScaleError):
+        error = BackendUnavailable(f"the hf backend did not start: {type(error).__name__}: {error}")
+    ready.set_exception(error)
