@@ -1,0 +1,62 @@
+"""The benchmark contract: problems, and a grade for each answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, Protocol, runtime_checkable
+
+from ttscale.types import Problem
+from ttscale.workers import Workers
+
+NO_ANSWER: Final = "no answer"
+"""Reason of a grade where there was nothing to grade."""
+
+TIMEOUT: Final = "timeout"
+"""Reason of a grade where the grader did not finish in time."""
+
+GRADER_FAILED: Final = "grader failed"
+"""How the reason of a grade begins where the grader broke."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grade:
+    """What a benchmark thinks of an answer."""
+
+    correct: bool
+    value: float | None
+    """The checker's own score, mostly in [0, 1]; ``None`` when it could not tell."""
+    reason: str = ""
+    """Why it is not a plain right or wrong: `NO_ANSWER`, `TIMEOUT`, or begins with `GRADER_FAILED`."""
+
+
+@runtime_checkable
+class Benchmark(Protocol):
+    """A set of problems with its grader.
+
+    A benchmark is a frozen keyword-only dataclass, like a strategy: its fields are its parameters. Registered
+    under a name, ``ttscale eval --benchmark NAME:field=value`` builds it.
+    """
+
+    def problems(self, *, limit: int | None = None, seed: int | None = None) -> Iterable[Problem]:
+        """Return the problems, each with an id of its own; the same arguments give the same problems.
+
+        Args:
+            limit: at most so many.
+            seed: of the data, in place of the benchmark's own; it has nothing to do with how answers are
+                sampled.
+
+        Raises:
+            ConfigError: they cannot be had; the message says what to mend.
+        """
+        ...
+
+    async def grade(self, problem: Problem, answer: str | None, workers: Workers) -> Grade:
+        """Grade a strategy's answer; never raises for what a model may have written.
+
+        Args:
+            problem: one of `problems`.
+            answer: as in `Outcome.answer`.
+            workers: separate processes for checkers that may hang or eat memory.
+        """
+        ...

@@ -1,0 +1,162 @@
+"""``ttscale eval``: strategies on benchmarks, a leaderboard, and a directory that can be run again."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from ttscale.cli.console import echo, echo_json, note, one_line, quiet_stdout
+from ttscale.cli.options import MODEL_HELP, AsJson
+from ttscale.errors import ConfigError, MissingExtra
+
+if TYPE_CHECKING:
+    from ttscale_evals.config import EvalConfig
+    from ttscale_evals.report import ReportData
+    from ttscale_evals.rows import EvalResult
+
+_DISPLAYS: Final = ("auto", "bar", "plain", "none")
+_PLUGIN: Final = "NAME[:key=value,…]"
+
+
+def evaluate(
+    config: Annotated[
+        Path | None,
+        typer.Argument(metavar="CONFIG.yaml", show_default=False, help="Options win over it."),
+    ] = None,
+    benchmarks: Annotated[
+        list[str] | None, typer.Option("--benchmark", "-b", metavar=_PLUGIN, help="Repeat for several.")
+    ] = None,
+    strategies: Annotated[
+        list[str] | None, typer.Option("--strategy", "-s", metavar=_PLUGIN, help="Repeat for several.")
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option("--model", "-m", metavar="URI", help=MODEL_HELP),
+    ] = None,
+    limit: Annotated[int | None, typer.Option("--limit", help="At most so many problems a benchmark.")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="Of the sampling; default 0.")] = None,
+    concurrency: Annotated[
+        int | None, typer.Option("--concurrency", "--max-connections", help="Problems at work at once.")
+    ] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option("--budget", metavar="QUANTITY=N,…", help="Of a problem: tokens=N,seconds=S …"),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "--log-dir", metavar="DIR", help="Default: runs/<time>."),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+    display: Annotated[
+        str, typer.Option("--display", metavar="|".join(_DISPLAYS), help="Of progress.")
+    ] = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Evaluate strategies on benchmarks and print the leaderboard."""
+    if display not in _DISPLAYS:
+        raise ConfigError(f"--display {display!r} is unknown; choose one of {', '.join(_DISPLAYS)}.")
+    given: dict[str, object] = {
+        "model": model,
+        "benchmarks": benchmarks or None,
+        "strategies": strategies or None,
+        "limit": limit,
+        "seed": seed,
+        "concurrency": concurrency,
+        "budget": budget,
+        "out": None if out is None else str(out),
+    }
+    overrides = {name: value for name, value in given.items() if value is not None}
+    with quiet_stdout():
+        loaded = _load_config(config, overrides, resume=resume)
+        directory = Path(loaded.out) if loaded.out is not None else _new_directory()
+        result = _run(loaded, directory, resume=resume, display=display)
+        report = _write_reports(result)
+    _print(result, report, as_json=as_json)
+    if _list_failures(result):
+        raise typer.Exit(1)
+
+
+def _load_config(path: Path | None, overrides: dict[str, object], *, resume: bool) -> EvalConfig:
+    """Read the config; a run that is resumed without one brings its own."""
+    from ttscale_evals.config import EvalConfig
+
+    out = overrides.get("out")
+    if path is None and resume and isinstance(out, str) and (Path(out) / "config.yaml").is_file():
+        path = Path(out) / "config.yaml"
+    if path is None and "benchmarks" not in overrides:
+        raise ConfigError(
+            "there is nothing to evaluate; give a config file, or a benchmark such as --benchmark countdown."
+        )
+    loaded = EvalConfig.load(path, overrides)
+    if resume and loaded.out is None:
+        raise ConfigError("--resume does not know which run; name its directory with --out DIR.")
+    return loaded
+
+
+def _new_directory() -> Path:
+    """Return a directory under ``runs`` named after the time, with a number where that is taken."""
+    first = Path("runs") / datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+    directory, number = first, 2
+    while directory.exists():
+        directory, number = first.with_name(f"{first.name}_{number}"), number + 1
+    return directory
+
+
+def _run(config: EvalConfig, directory: Path, *, resume: bool, display: str) -> EvalResult:
+    import asyncio
+
+    from ttscale_evals.commands.progress import progress_display
+    from ttscale_evals.report import resume_command
+    from ttscale_evals.runner import run_eval
+
+    try:
+        with progress_display(display) as listener:
+            return asyncio.run(run_eval(config, out=directory, resume=resume, progress=listener))
+    except KeyboardInterrupt:
+        if (directory / "config.yaml").is_file():
+            note(f"interrupted; what is done is kept. Go on with: {resume_command(directory)}")
+        raise
+
+
+def _write_reports(result: EvalResult) -> ReportData:
+    """Write the reports into the run's directory; a page that cannot be drawn is said, not fatal."""
+    from ttscale_evals.report import load_report, render_csv, render_html, render_markdown
+    from ttscale_evals.store import RunDirectory
+
+    data, directory = load_report([result.run_dir]), RunDirectory(result.run_dir)
+    title = f"ttscale: {result.run_dir.name}"
+    directory.write("report.md", [render_markdown(data, title=title)])
+    directory.write("rows.csv", [render_csv(data.rows)])
+    try:
+        directory.write("report.html", [render_html(data, title=title)])
+    except MissingExtra as error:
+        note(f"note: no report.html: {error}")
+    return data
+
+
+def _print(result: EvalResult, report: ReportData, *, as_json: bool) -> None:
+    from ttscale_evals.report import render_terminal, resume_command
+
+    if as_json:
+        echo_json(result.to_json())
+    else:
+        is_terminal = sys.stdout.isatty()
+        width = shutil.get_terminal_size().columns if is_terminal else 120
+        echo(render_terminal(report.rows, width=width, color=is_terminal))
+    last = f"Results and report.html are in {result.run_dir}; resume with: {resume_command(result.run_dir)}"
+    (note if as_json else echo)(last)
+
+
+def _list_failures(result: EvalResult) -> int:
+    """Name on standard error what was not brought to an end, and return how many problems that are."""
+    for failure in result.failures:
+        where = one_line(f"{failure.benchmark} {failure.problem} ({failure.strategy})")
+        note(f"failed: {where}: {one_line(failure.error, max_chars=300)}")
+    if result.num_missing:
+        note(f"not begun: {result.num_missing} problems; the total budget was spent.")
+    return len(result.failures) + result.num_missing

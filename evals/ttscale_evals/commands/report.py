@@ -1,0 +1,57 @@
+"""``ttscale report``: the leaderboard of finished or unfinished runs, drawn anew from their stores."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ttscale.cli.console import echo, echo_json, note, quiet_stdout
+from ttscale.cli.options import AsJson
+from ttscale.errors import ConfigError
+
+
+def report(
+    directories: Annotated[list[Path], typer.Argument(metavar="DIR…", help="Run directories.")],
+    html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write a web page.")] = None,
+    markdown: Annotated[Path | None, typer.Option("--md", metavar="FILE", help="Write Markdown.")] = None,
+    csv: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write the rows as CSV.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the leaderboard of runs, and write it as a page, Markdown or CSV."""
+    from ttscale_evals.report import load_report, render_csv, render_html, render_markdown, render_terminal
+
+    with quiet_stdout():
+        data = load_report(directories)
+        title = "ttscale: " + ", ".join(directory.resolve().name for directory in directories)
+        _write(html, lambda: render_html(data, title=title))
+        _write(markdown, lambda: render_markdown(data, title=title))
+        _write(csv, lambda: render_csv(data.rows))
+    if as_json:
+        runs = [{"run_dir": run.directory, "config": run.config, "resume": run.command} for run in data.runs]
+        echo_json({"rows": [row.to_json() for row in data.rows], "runs": runs})
+    else:
+        is_terminal = sys.stdout.isatty()
+        width = shutil.get_terminal_size().columns if is_terminal else 120
+        echo(render_terminal(data.rows, width=width, color=is_terminal).rstrip("\n"))
+
+
+def _write(path: Path | None, render: Callable[[], str]) -> None:
+    """Write a file if one was asked for.
+
+    Raises:
+        ConfigError: it cannot be written.
+    """
+    if path is None:
+        return
+    text = render()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{str(path)!r} cannot be written: {error.strerror}; choose another path.") from error
+    note(f"wrote {path}")

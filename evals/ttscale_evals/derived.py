@@ -1,0 +1,41 @@
+"""Files that a run's directory holds for convenience; the store has all that is in them."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from ttscale.trace import write_jsonl
+from ttscale_evals.rows import EvalResult
+from ttscale_evals.store import ResultStore, RunDirectory
+
+
+def write_derived_files(directory: RunDirectory, store: ResultStore, result: EvalResult) -> None:
+    """Write ``results.json`` and, where traces were kept, ``traces.jsonl``; earlier ones are replaced."""
+    directory.write("results.json", [json.dumps(result.to_json(), indent=2, ensure_ascii=False) + "\n"])
+    if result.config.traces:
+        directory.write("traces.jsonl", trace_lines(store))
+
+
+def export_traces(run_dir: Path) -> Path:
+    """Write ``traces.jsonl`` anew from the store, of a run cut off before its end say, and return its path.
+
+    Raises:
+        ConfigError: the directory holds no run.
+    """
+    directory = RunDirectory(run_dir)
+    with ResultStore(directory.store_path) as store:
+        return directory.write("traces.jsonl", trace_lines(store))
+
+
+def trace_lines(store: ResultStore) -> Iterator[str]:
+    """Yield the spans of all problems as JSON lines, each with benchmark, strategy, problem and attempt."""
+    titles = {cell.number: (cell.benchmark, cell.strategy) for cell in store.cells()}
+    for trace in store.traces():
+        benchmark, strategy = titles[trace.cell]
+        whose = {"benchmark": benchmark, "strategy": strategy, "problem": trace.problem_id}
+        buffer = io.StringIO()
+        write_jsonl(trace.spans, buffer, **whose, attempt=trace.attempt)
+        yield buffer.getvalue()

@@ -1,0 +1,8 @@
+"""The run store: a directory a run, with a database of results that survives being killed at any moment."""
+
+from __future__ import annotations
+
+from ttscale_evals.store.database import Result, ResultStore, StoredCell, StoredTrace
+from ttscale_evals.store.directory import RunDirectory
+
+__all__ = ["Result", "ResultStore", "RunDirectory", "StoredCell", "StoredTrace"]

@@ -1,0 +1,322 @@
+"""Results in SQLite: each is committed as its problem ends, and is there or is not, whatever happens.
+
+1. One row a result, in one transaction with its trace and the time its cell has taken so far. The key is the
+   hash of everything that determines the result; the same result put in twice is there once.
+2. A problem that failed (stop reason ``"error"``) may be done again: the new result gets the next attempt
+   number, and the old one stays, so that no token is forgotten.
+3. Journal mode WAL lets a report be read while the run goes on. ``synchronous=NORMAL`` is enough: a commit is
+   in the operating system's hands before the next problem ends, so a killed process loses nothing that was
+   committed. When the machine itself goes down, the last commits may be missing, never torn, and those
+   problems are done again; ``FULL`` would guard against that with a wait for the disk, on the event loop,
+   for each problem.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import time
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self, cast
+
+from ttscale.errors import ConfigError
+from ttscale.types import JSON, Outcome
+from ttscale_evals.benchmarks.base import Grade
+
+_VERSION: Final = 1
+"""Of the layout below; in the database's ``user_version``."""
+
+_LAYOUT: Final = """
+CREATE TABLE IF NOT EXISTS cells (
+    number INTEGER PRIMARY KEY, benchmark TEXT NOT NULL, strategy TEXT NOT NULL,
+    num_problems INTEGER NOT NULL, fingerprint TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS results (
+    key TEXT NOT NULL, attempt INTEGER NOT NULL, cell INTEGER NOT NULL REFERENCES cells (number),
+    position INTEGER NOT NULL, problem TEXT NOT NULL, question TEXT NOT NULL, target TEXT NOT NULL,
+    failed INTEGER NOT NULL, correct INTEGER NOT NULL,
+    grade TEXT NOT NULL, outcome TEXT NOT NULL, finished_unix_seconds REAL NOT NULL,
+    PRIMARY KEY (key, attempt)
+);
+CREATE TABLE IF NOT EXISTS traces (
+    key TEXT NOT NULL, attempt INTEGER NOT NULL, spans BLOB NOT NULL, PRIMARY KEY (key, attempt)
+);
+CREATE TABLE IF NOT EXISTS stretches (
+    cell INTEGER NOT NULL REFERENCES cells (number), session INTEGER NOT NULL, seconds REAL NOT NULL,
+    PRIMARY KEY (cell, session)
+);
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredCell:
+    """One strategy on one benchmark, as planned."""
+
+    number: int
+    benchmark: str
+    strategy: str
+    num_problems: int
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What came of one problem."""
+
+    key: str
+    cell: int
+    position: int
+    """Of the problem in its benchmark, from 0."""
+    problem_id: str
+    question: str
+    """As the model was asked."""
+    target: str | None
+    """Reference answer, where there is one."""
+    outcome: Outcome
+    grade: Grade
+    attempt: int = 0
+    """How often it had failed before."""
+
+    @property
+    def is_failed(self) -> bool:
+        """Whether the problem was not brought to an end, for another reason than its budget."""
+        return self.outcome.stop_reason == "error"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredTrace:
+    """The spans of one attempt at a problem."""
+
+    key: str
+    attempt: int
+    cell: int
+    problem_id: str
+    spans: Sequence[Mapping[str, JSON]]
+    """As in `Outcome.trace`."""
+
+
+class ResultStore:
+    """The database of one run; a context manager. It belongs to the thread that opened it."""
+
+    def __init__(self, path: Path, *, writable: bool = False) -> None:
+        """Open a database, with its tables made if it is to be written.
+
+        Raises:
+            ConfigError: it is missing, of another version, or not such a database.
+        """
+        self._path = path
+        if not writable and not path.is_file():
+            raise ConfigError(
+                f"{str(path.parent)!r} holds no results ({path.name} is missing); check the directory."
+            )
+        try:
+            self._connection = _connect(path, writable)
+        except sqlite3.Error as error:
+            raise ConfigError(f"{str(path)!r} cannot be opened: {error}.") from error
+        try:
+            self._prepare(writable)
+            self.session = self._next_session()
+        except sqlite3.DatabaseError as error:
+            self._connection.close()
+            raise ConfigError(f"{str(path)!r} is not a run store: {error}.") from error
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def _prepare(self, writable: bool) -> None:
+        self._connection.execute("PRAGMA busy_timeout = 10000")
+        if writable:
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection.execute("PRAGMA synchronous = NORMAL")
+            with self._transaction():
+                if self._version() == 0:
+                    for statement in filter(str.strip, _LAYOUT.split(";")):
+                        self._connection.execute(statement)
+                    self._connection.execute(f"PRAGMA user_version = {_VERSION}")
+        if self._version() != _VERSION:
+            raise ConfigError(
+                f"{str(self._path)!r} has the layout of another version ({self._version()}, not {_VERSION}); "
+                f"read it with the ttscale that wrote it."
+            )
+
+    def _version(self) -> int:
+        return int(self._connection.execute("PRAGMA user_version").fetchone()[0])
+
+    def _next_session(self) -> int:
+        return int(
+            self._connection.execute("SELECT COALESCE(MAX(session), 0) + 1 FROM stretches").fetchone()[0]
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the database; calling it twice is harmless."""
+        self._connection.close()
+
+    def _transaction(self) -> _Transaction:
+        return _Transaction(self._connection)
+
+    # ── writing ───────────────────────────────────────────────────────────────────────────────────────────
+
+    def set_cells(self, cells: Sequence[StoredCell]) -> None:
+        """Write down what the run will do; the same cells again are nothing new.
+
+        Raises:
+            ConfigError: the run began with other problems: the data have changed since.
+        """
+        known = {cell.number: cell for cell in self.cells()}
+        for cell in cells:
+            if known and known.get(cell.number) != cell:
+                raise ConfigError(
+                    f"the problems of {cell.benchmark!r} have changed since the run in "
+                    f"{str(self._path.parent)!r} began; choose another --out, or restore the data."
+                )
+        with self._transaction():
+            self._connection.executemany(
+                "INSERT OR IGNORE INTO cells VALUES (?, ?, ?, ?, ?)",
+                [(c.number, c.benchmark, c.strategy, c.num_problems, c.fingerprint) for c in cells],
+            )
+
+    def add(self, result: Result, *, cell_seconds: float, keep_trace: bool = True) -> None:
+        """Commit one result; a result of the same key and attempt that is there already stays as it is.
+
+        Args:
+            result: with the outcome's trace.
+            cell_seconds: wall-clock seconds its cell has been at work in this session.
+            keep_trace: whether the trace is stored too.
+        """
+        outcome = result.outcome.with_(trace=()).to_json()
+        grade: JSON = {
+            "correct": result.grade.correct,
+            "value": result.grade.value,
+            "reason": result.grade.reason,
+        }
+        row = (
+            *(result.key, result.attempt, result.cell, result.position, result.problem_id),
+            *(_dump(result.question), _dump(result.target)),
+            *(int(result.is_failed), int(result.grade.correct), _dump(grade), _dump(outcome), time.time()),
+        )
+        with self._transaction():
+            self._connection.execute("INSERT OR IGNORE INTO results VALUES (?,?,?,?,?,?,?,?,?,?,?,?)", row)
+            if keep_trace:
+                spans = zlib.compress(_dump(result.outcome.trace).encode(), level=1)
+                self._connection.execute(
+                    "INSERT OR IGNORE INTO traces VALUES (?,?,?)", (result.key, result.attempt, spans)
+                )
+            self._connection.execute(
+                "INSERT INTO stretches VALUES (?,?,?) ON CONFLICT (cell, session) "
+                "DO UPDATE SET seconds = MAX(seconds, excluded.seconds)",
+                (result.cell, self.session, cell_seconds),
+            )
+
+    # ── reading ───────────────────────────────────────────────────────────────────────────────────────────
+
+    def cells(self) -> list[StoredCell]:
+        """Return what the run does, in its order."""
+        rows = self._connection.execute(
+            "SELECT number, benchmark, strategy, num_problems, fingerprint FROM cells ORDER BY number"
+        )
+        names = ("number", "benchmark", "strategy", "num_problems", "fingerprint")
+        return [StoredCell(**dict(zip(names, row, strict=True))) for row in rows]
+
+    def attempts(self) -> Mapping[str, tuple[int, bool]]:
+        """Return of every key the number of the last attempt and whether that failed."""
+        rows = self._connection.execute("SELECT key, MAX(attempt), failed FROM results GROUP BY key")
+        return {key: (attempt, bool(failed)) for key, attempt, failed in rows}
+
+    def results(self, cell: int | None = None, *, superseded: bool = False) -> Iterator[Result]:
+        """Yield the last attempt at each problem, in the order of cells and problems; without traces.
+
+        Args:
+            cell: only of this cell.
+            superseded: yield the earlier, failed attempts instead.
+        """
+        last = "SELECT MAX(attempt) FROM results AS other WHERE other.key = results.key"
+        query = (
+            "SELECT key, attempt, cell, position, problem, question, target, grade, outcome FROM results "  # noqa: S608  # no input in it
+            f"WHERE (?1 IS NULL OR cell = ?1) AND attempt {'<' if superseded else '='} ({last}) "
+            "ORDER BY cell, position, attempt"
+        )
+        with closing(self._connection.execute(query, (cell,))) as rows:
+            for key, attempt, number, position, problem, question, target, grade, outcome in rows:
+                yield Result(
+                    key=key,
+                    cell=number,
+                    position=position,
+                    problem_id=problem,
+                    question=json.loads(question),
+                    target=json.loads(target),
+                    outcome=Outcome.from_json(_load(outcome)),
+                    grade=Grade(**json.loads(grade)),
+                    attempt=attempt,
+                )
+
+    def num_correct(self) -> int:
+        """Return how many problems have a right answer."""
+        rows = self._connection.execute("SELECT MAX(attempt), correct FROM results GROUP BY key")
+        return sum(correct for _, correct in rows)
+
+    def traces(self) -> Iterator[StoredTrace]:
+        """Yield the trace of every attempt at each problem that has one kept, in the order of problems."""
+        query = (
+            "SELECT key, attempt, cell, problem, spans FROM results JOIN traces USING (key, attempt) "
+            "ORDER BY cell, position, attempt"
+        )
+        with closing(self._connection.execute(query)) as rows:
+            for key, attempt, cell, problem, spans in rows:
+                yield StoredTrace(
+                    key=key,
+                    attempt=attempt,
+                    cell=cell,
+                    problem_id=problem,
+                    spans=tuple(json.loads(zlib.decompress(spans))),
+                )
+
+    def wall_seconds(self, cell: int) -> float:
+        """Return how long a cell has been at work in all sessions, up to its last result of each."""
+        query = "SELECT COALESCE(SUM(seconds), 0.0) FROM stretches WHERE cell = ?"
+        return float(self._connection.execute(query, (cell,)).fetchone()[0])
+
+
+def _connect(path: Path, writable: bool) -> sqlite3.Connection:
+    if writable:
+        return sqlite3.connect(path, isolation_level=None)
+    # Reading in WAL mode wants a file for its index beside the database, where there may be no place for one.
+    place = "" if os.access(path.parent, os.W_OK) else "&immutable=1"
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro{place}", isolation_level=None, uri=True)
+
+
+class _Transaction:
+    """``BEGIN IMMEDIATE`` to ``COMMIT``, or ``ROLLBACK`` on an exception."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def __enter__(self) -> None:
+        self._connection.execute("BEGIN IMMEDIATE")
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._connection.execute("COMMIT" if kind is None else "ROLLBACK")
+
+
+def _dump(document: JSON) -> str:
+    # Escaped ASCII: a sample may end within a surrogate pair, which is no UTF-8.
+    return json.dumps(document)
+
+
+def _load(text: str) -> Mapping[str, JSON]:
+    return cast("Mapping[str, JSON]", json.loads(text))

@@ -1,0 +1,39 @@
+"""The evaluation suite under its public name; see `ttscale_evals`."""
+
+from __future__ import annotations
+
+from ttscale_evals import (
+    Benchmark,
+    EvalConfig,
+    EvalResult,
+    Failure,
+    Grade,
+    PluginConfig,
+    Progress,
+    ProgressListener,
+    Row,
+    benchmark_names,
+    create_benchmark,
+    export_traces,
+    load_result,
+    load_rows,
+    run_eval,
+)
+
+__all__ = [
+    "Benchmark",
+    "EvalConfig",
+    "EvalResult",
+    "Failure",
+    "Grade",
+    "PluginConfig",
+    "Progress",
+    "ProgressListener",
+    "Row",
+    "benchmark_names",
+    "create_benchmark",
+    "export_traces",
+    "load_result",
+    "load_rows",
+    "run_eval",
+]
