@@ -1,0 +1,143 @@
+"""The `ttscale` command: its sub-commands, and what becomes of errors and of Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Annotated, Final
+
+import typer
+from typer.main import get_command
+
+import ttscale
+from ttscale.cli.console import note, one_line
+from ttscale.errors import BackendUnavailable, BudgetTooSmall, ConfigError, TTScaleError
+
+FAILED: Final = 1
+"""Exit status: finished, but something failed."""
+WRONG_USE: Final = 2
+"""Exit status: the command, its configuration or its surroundings are wrong; nothing was started."""
+INTERRUPTED: Final = 130
+"""Exit status after Ctrl-C."""
+
+_WRONG_USE_ERRORS: Final = (ConfigError, BackendUnavailable, BudgetTooSmall)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status.
+
+    Args:
+        arguments: the words after ``ttscale``; ``None``: those of this process.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        get_command(build_app(words))(args=words, prog_name="ttscale")
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except Exception as error:
+        if _is_debugging(words):
+            traceback.print_exception(error)
+        return report_error(error)
+    return 0
+
+
+def report_error(error: Exception) -> int:
+    """Say in a sentence on standard error what went wrong, and return the exit status that belongs to it."""
+    cause = _cause(error)
+    if isinstance(cause, TTScaleError):
+        note(f"error: {one_line(_sentence(cause))}")
+        return WRONG_USE if isinstance(cause, _WRONG_USE_ERRORS) else FAILED
+    note(
+        f"error: {type(cause).__name__}: {one_line(str(cause)) or 'no message'}"
+        " (unexpected; `ttscale --debug …` shows where it happened)"
+    )
+    return FAILED
+
+
+def _sentence(error: TTScaleError) -> str:
+    """Return the message with its mend; budgets refuse deep inside, where nobody knows of options."""
+    if isinstance(error, BudgetTooSmall):
+        return f"{error}; raise {error.kind} in the budget to {error.needed:g} at the very least."
+    return str(error)
+
+
+def _cause(error: Exception) -> Exception:
+    """Return what a task group's exception is about: an error of ours if there is one, else the first."""
+    while isinstance(error, ExceptionGroup):
+        ours, _ = error.split(TTScaleError)
+        error = (ours or error).exceptions[0]
+    return error
+
+
+def _is_debugging(words: Sequence[str]) -> bool:
+    """Whether ``--debug`` stands before the sub-command, or ``TTSCALE_DEBUG`` is set."""
+    if os.environ.get("TTSCALE_DEBUG"):
+        return True
+    for word in words:
+        if not word.startswith("-"):
+            return False
+        if word == "--debug":
+            return True
+    return False
+
+
+def build_app(words: Sequence[str] = ()) -> typer.Typer:
+    """Return the command line with every command that is installed.
+
+    Args:
+        words: the arguments to come. A third-party command is imported only when it is the one called.
+    """
+    from ttscale.cli import doctor, plugins, solve
+    from ttscale.cli import list as list_command
+
+    app = typer.Typer(
+        help="Spend test-time compute well: test-time scaling of language models.",
+        epilog="Exit status: 0 done, 1 finished with failed problems, 2 wrong usage or configuration.",
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        # Every option can be given as TTSCALE_COMMAND_OPTION in the environment, too.
+        context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "TTSCALE"},
+    )
+    app.callback()(_global_options)
+    app.command("solve")(solve.solve)
+    for name, command in plugins.commands(words).items():
+        _add_plugin(app, name, command)
+    app.command("list")(list_command.list_plugins)
+    app.command("doctor")(doctor.doctor)
+    return app
+
+
+def _add_plugin(app: typer.Typer, name: str, command: Callable[..., object] | str) -> None:
+    """Add a command of another package, or a line about it where it is not to be imported now."""
+    if not isinstance(command, str):
+        app.command(name)(command)
+        return
+    description = command
+
+    @app.command(
+        name, help=description, add_help_option=False, context_settings={"ignore_unknown_options": True}
+    )
+    def not_loaded(arguments: Annotated[list[str] | None, typer.Argument()] = None) -> None:
+        from ttscale.registry import load
+
+        load("commands", name)  # says why it cannot be imported
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"ttscale {ttscale.__version__}")
+        raise typer.Exit
+
+
+def _global_options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Options before the sub-command; `main` reads ``--debug``."""

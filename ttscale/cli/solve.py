@@ -1,0 +1,108 @@
+"""``ttscale solve``: one question, one model, one strategy, one answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ttscale.cli.console import echo, echo_json, note, one_line, quiet_stdout, sanitise
+from ttscale.cli.options import MODEL_HELP, AsJson
+
+if TYPE_CHECKING:
+    from ttscale.budget import Budget
+    from ttscale.strategy import Strategy
+    from ttscale.types import JSON, Outcome
+
+
+def solve(
+    question: Annotated[str, typer.Argument(metavar="QUESTION", help="The question, in plain words.")],
+    model: Annotated[
+        str,
+        typer.Option("--model", "-m", metavar="URI", help=MODEL_HELP),
+    ] = "abacus",
+    strategy: Annotated[
+        str, typer.Option("--strategy", "-s", metavar="NAME", help="See `ttscale list strategies`.")
+    ] = "self_consistency",
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="A strategy's parameter; verifier.KEY goes deeper."),
+    ] = None,
+    budget: Annotated[
+        str,
+        typer.Option("--budget", metavar="QUANTITY=N,…", help="tokens=N,seconds=S,usd=D …"),
+    ] = "",
+    seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same samples.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Answer one question."""
+    import asyncio
+
+    from ttscale.budget import Budget
+    from ttscale.cli.settings import strategy_spec
+    from ttscale.errors import ConfigError
+    from ttscale.registry import create_strategy, describe
+
+    if not question.strip():
+        raise ConfigError("the question is empty; write it in quotes after `ttscale solve`.")
+    limits = Budget.parse(budget)
+    with quiet_stdout():
+        built = create_strategy(strategy_spec(strategy, settings or []))
+        outcome = asyncio.run(_answer(question, model, built, limits, seed))
+    if as_json:
+        spec = describe(built)
+        named: JSON = {"name": spec.name, "params": spec.params}
+        asked: dict[str, JSON] = {"question": question, "model": model, "strategy": named, "seed": seed}
+        echo_json({**asked, **outcome.to_json()})
+    else:
+        echo(render_outcome(outcome))
+    if outcome.stop_reason == "error":
+        note(f"error: {one_line(outcome.error or 'the strategy failed without saying why')}")
+        raise typer.Exit(1)
+
+
+async def _answer(question: str, model: str, strategy: Strategy, budget: Budget, seed: int) -> Outcome:
+    from ttscale.backends import load_backend
+    from ttscale.engine import Engine
+    from ttscale.types import Problem
+
+    problem = Problem.ask(question)
+    async with Engine(load_backend(model)) as engine:
+        engine.check(strategy, problem=problem, budget=budget)
+        return await engine.solve(problem, strategy=strategy, budget=budget, seed=seed)
+
+
+def render_outcome(outcome: Outcome) -> str:
+    """Return an outcome for the terminal: the answer, and below it what it cost."""
+    usage = outcome.usage
+    confidence = "unknown" if outcome.confidence is None else f"{outcome.confidence:.2f}"
+    spent = {
+        "prompt": usage.prompt_computed,
+        "generated": usage.generated,
+        "cancelled": usage.cancelled,
+        "verifier": usage.verifier,
+    }
+    buckets = ", ".join(f"{count:,} {name}" for name, count in spent.items() if count)
+    calls = f"{usage.calls} sample" + ("" if usage.calls == 1 else "s")
+    lines = [
+        f"answer      {_answer_text(outcome)}",
+        f"confidence  {confidence}",
+        f"tokens      {usage.tokens:,}" + (f"  ({buckets}; {calls})" if buckets else ""),
+        f"seconds     {outcome.seconds:.2f}",
+        f"stopped     {_STOPPED[outcome.stop_reason]}",
+    ]
+    return "\n".join(lines)
+
+
+_STOPPED = {
+    "finished": "finished",
+    "decided": "early, the answer was decided",
+    "budget": "budget spent",
+    "error": "an error",
+}
+
+
+def _answer_text(outcome: Outcome) -> str:
+    if outcome.answer is None:
+        return "none"
+    return sanitise(outcome.answer).strip().replace("\n", "\n            ")
