@@ -1,0 +1,313 @@
+"""Train `abacus` from nothing: `python -m ttscale.reference.train --minutes 120 --out DIR --seed 0`.
+
+A second process draws the problems at low priority while this one trains on one thread. Training lasts the
+stated time: the learning rate warms up, then falls to zero at the end. A checkpoint is kept every few minutes,
+and a run that was cut short goes on from it when started again with the same arguments.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import multiprocessing
+import random
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ttscale.reference.corpus import Example, wait_for_shard, write_corpus
+from ttscale.reference.network import PAD_ID, Architecture, build_model, export
+from ttscale.reference.problems import training_problems
+from ttscale.reference.tokenizer import train_tokenizer
+
+if TYPE_CHECKING:
+    from multiprocessing.process import BaseProcess
+
+    from tokenizers import Tokenizer
+    from torch import Tensor
+    from torch.optim import Optimizer
+    from transformers import LlamaForCausalLM
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The optimisation.
+
+    Attributes:
+        minutes: Training time, without the preparation of the data.
+        learning_rate: Highest learning rate.
+        warmup_share: Share of the time during which the learning rate rises.
+        batch_examples: Examples per forward pass.
+        accumulate: Forward passes per optimiser step.
+        num_examples: Examples to draw; when they run out, they are read again.
+        tokenizer_examples: Problems from which the vocabulary is learnt.
+        checkpoint_minutes: Training time between two checkpoints.
+        compile_model: Whether to compile the network (a C++ compiler is needed).
+    """
+
+    minutes: float = 120.0
+    learning_rate: float = 2e-3
+    warmup_share: float = 0.02
+    batch_examples: int = 8
+    accumulate: int = 2
+    num_examples: int = 250_000
+    tokenizer_examples: int = 4000
+    checkpoint_minutes: float = 5.0
+    compile_model: bool = True
+
+
+@dataclass
+class Progress:
+    """How far training has come: `seconds` trained, `steps` taken, `tokens` read, next `shard` to read."""
+
+    seconds: float = 0.0
+    steps: int = 0
+    tokens: int = 0
+    shard: int = 0
+
+
+def learning_rate_at(share: float, recipe: Recipe) -> float:
+    """The learning rate after a share (0 to 1) of the training time: it rises, then falls in a line to zero."""
+    rising = share / recipe.warmup_share
+    falling = (1 - share) / (1 - recipe.warmup_share)
+    return recipe.learning_rate * max(0.0, min(rising, falling))
+
+
+def batches(examples: Sequence[Example], recipe: Recipe, rng: random.Random) -> Iterator[list[list[Example]]]:
+    """Group examples into optimiser steps of a few batches, each batch of examples of about one length."""
+    pool_size = recipe.batch_examples * recipe.accumulate * 8
+    order = rng.sample(list(examples), len(examples))
+    for start in range(0, len(order) - recipe.batch_examples * recipe.accumulate + 1, pool_size):
+        pool = sorted(order[start : start + pool_size], key=lambda example: len(example.tokens))
+        whole = len(pool) // recipe.batch_examples
+        parts = [pool[i * recipe.batch_examples : (i + 1) * recipe.batch_examples] for i in range(whole)]
+        rng.shuffle(parts)
+        for first in range(0, len(parts) - recipe.accumulate + 1, recipe.accumulate):
+            yield parts[first : first + recipe.accumulate]
+
+
+def collate(examples: Sequence[Example]) -> tuple[Tensor, Tensor]:
+    """Pad examples to one length.
+
+    Returns:
+        The token ids and, where a token of a solution is to be predicted, a true mark at the position before
+        it; both of shape (examples, longest length).
+    """
+    import torch
+
+    longest = max(len(example.tokens) for example in examples)
+    ids = torch.full((len(examples), longest), PAD_ID, dtype=torch.long)
+    marks = torch.zeros((len(examples), longest), dtype=torch.bool)
+    for row, example in enumerate(examples):
+        ids[row, : len(example.tokens)] = torch.tensor(example.tokens)
+        marks[row, example.num_prompt - 1 : len(example.tokens) - 1] = True
+    return ids, marks
+
+
+class Trainer:
+    """Trains a network on the examples of a corpus for a stated time.
+
+    Args:
+        model: The network; it is changed in place.
+        recipe: The optimisation.
+        directory: Where checkpoints go.
+        seed: Seed of the order of the examples.
+    """
+
+    def __init__(self, model: LlamaForCausalLM, recipe: Recipe, directory: Path, *, seed: int) -> None:
+        import torch
+
+        self.model, self.recipe, self.progress, self.seed = model, recipe, Progress(), seed
+        self._checkpoint = directory / "checkpoint.pt"
+        self._optimizer = make_optimizer(model, recipe.learning_rate)
+        self._body = torch.compile(model.model, dynamic=True) if recipe.compile_model else model.model
+        self.losses: list[float] = []
+
+    def step(self, parts: Sequence[Sequence[Example]]) -> float:
+        """Take one optimiser step and return the mean loss over the solution tokens, in nats."""
+        import torch
+        from torch.nn.functional import cross_entropy, linear
+
+        padded = [collate(part) for part in parts]
+        total = sum(int(marks.sum()) for _, marks in padded)
+        loss_sum = 0.0
+        for ids, marks in padded:
+            positions = torch.arange(ids.shape[1])[None]
+            hidden = self._body(input_ids=ids, position_ids=positions, use_cache=False).last_hidden_state
+            logits = linear(hidden[marks], self.model.lm_head.weight)
+            loss = cross_entropy(logits, ids.roll(-1, 1)[marks], reduction="sum") / total
+            loss.backward()
+            loss_sum += loss.item()
+            self.progress.tokens += ids.numel()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self._optimizer.step()
+        self._optimizer.zero_grad()
+        self.progress.steps += 1
+        return loss_sum
+
+    def run(self, corpus: Path, writer: BaseProcess | None) -> None:
+        """Train until the time is used up, reading shards from `corpus` as they appear."""
+        limit, saved = self.recipe.minutes * 60, self.progress.seconds
+        while self.progress.seconds < limit:
+            number = self.progress.shard
+            examples = wait_for_shard(corpus, number, writer_alive=writer is not None and writer.is_alive())
+            rng = random.Random(f"{self.seed} {number}")
+            for parts in batches(examples, self.recipe, rng):
+                self._timed_step(parts)
+                if self.progress.seconds - saved > self.recipe.checkpoint_minutes * 60:
+                    self.save()
+                    saved = self.progress.seconds
+                if self.progress.seconds >= limit:
+                    break
+            self.progress.shard += 1
+        self.save()
+
+    def _timed_step(self, parts: Sequence[Sequence[Example]]) -> None:
+        share = self.progress.seconds / (self.recipe.minutes * 60)
+        for group in self._optimizer.param_groups:
+            group["lr"] = learning_rate_at(share, self.recipe)
+        began = time.monotonic()
+        self.losses.append(self.step(parts))
+        self.progress.seconds += time.monotonic() - began
+        if self.progress.steps % 25 == 0:
+            recent, self.losses = sum(self.losses) / len(self.losses), []
+            done = self.progress
+            print(
+                f"{done.seconds / 60:6.1f} min  step {done.steps:6d}  {done.tokens / 1e6:7.3f} M tokens  "
+                f"loss {recent:.4f}",
+                flush=True,
+            )
+
+    def save(self) -> None:
+        """Write the checkpoint, replacing the last one only when it is whole."""
+        import torch
+
+        temporary = self._checkpoint.with_suffix(".tmp")
+        state = {
+            "model": self.model.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "progress": asdict(self.progress),
+        }
+        torch.save(state, temporary)
+        temporary.replace(self._checkpoint)
+
+    def resume(self) -> bool:
+        """Go on from the checkpoint, if there is one."""
+        import torch
+
+        if not self._checkpoint.exists():
+            return False
+        state = torch.load(self._checkpoint, weights_only=True)
+        self.model.load_state_dict(state["model"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        self.progress = Progress(**state["progress"])
+        return True
+
+
+def make_optimizer(model: LlamaForCausalLM, learning_rate: float) -> Optimizer:
+    """AdamW with weight decay on the matrices only."""
+    import torch
+
+    matrices = [weight for weight in model.parameters() if weight.ndim > 1]
+    others = [weight for weight in model.parameters() if weight.ndim <= 1]
+    groups = [{"params": matrices, "weight_decay": 0.05}, {"params": others, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=learning_rate, betas=(0.9, 0.98), fused=True)
+
+
+def train(directory: Path, *, seed: int, recipe: Recipe, architecture: Architecture | None = None) -> Path:
+    """Train, or go on training, and export the network.
+
+    Args:
+        directory: Where data, checkpoint and result are kept.
+        seed: The training run: it selects the training problems, their order and the first weights.
+        recipe: The optimisation.
+        architecture: The size of the network, by default that of `abacus`.
+
+    Returns:
+        The directory of the exported model.
+    """
+    import torch
+
+    torch.set_num_threads(1)
+    directory.mkdir(parents=True, exist_ok=True)
+    tokenizer = load_or_train_tokenizer(directory / "tokenizer.json", seed, recipe.tokenizer_examples)
+    context = multiprocessing.get_context("spawn")
+    arguments = {"run_seed": seed, "num_examples": recipe.num_examples}
+    writer = context.Process(
+        target=write_corpus,
+        args=(directory / "corpus", directory / "tokenizer.json"),
+        kwargs=arguments,
+        daemon=True,
+    )
+    writer.start()
+    model = build_model(architecture or Architecture(), vocabulary_size=tokenizer.get_vocab_size(), seed=seed)
+    trainer = Trainer(model, recipe, directory, seed=seed)
+    print(
+        "resuming" if trainer.resume() else "starting",
+        f"with {model.num_parameters():,} parameters",
+        flush=True,
+    )
+    try:
+        trainer.run(directory / "corpus", writer)
+    finally:
+        writer.terminate()
+        writer.join()
+    export(model, tokenizer, directory / "abacus")
+    print((directory / "corpus" / "summary.json").read_text(encoding="utf-8").strip())
+    return directory / "abacus"
+
+
+def export_checkpoint(directory: Path, target: Path, *, architecture: Architecture | None = None) -> None:
+    """Export the last checkpoint of a run, which may be still going on.
+
+    Raises:
+        FileNotFoundError: If the run has no checkpoint yet.
+    """
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(directory / "tokenizer.json"))
+    model = build_model(architecture or Architecture(), vocabulary_size=tokenizer.get_vocab_size(), seed=0)
+    trainer = Trainer(model, Recipe(compile_model=False), directory, seed=0)
+    if not trainer.resume():
+        raise FileNotFoundError(
+            f"There is no checkpoint in {str(directory)!r} yet; train for a few minutes first."
+        )
+    export(model, tokenizer, target)
+    print(f"exported {trainer.progress} to {target}")
+
+
+def load_or_train_tokenizer(path: Path, seed: int, num_examples: int) -> Tokenizer:
+    """Read the tokenizer of a run, learning it first where it is missing."""
+    from tokenizers import Tokenizer
+
+    if path.exists():
+        return Tokenizer.from_file(str(path))
+    tokenizer = train_tokenizer(itertools.islice(training_problems(seed), num_examples))
+    tokenizer.save(str(path))
+    return tokenizer
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description="Train abacus on one thread.")
+    parser.add_argument("--minutes", type=float, default=120.0, help="training time (default: %(default)s)")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="directory of the run; resumes where it left off"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="training run (default: %(default)s)")
+    parser.add_argument("--no-compile", action="store_true", help="do not compile the network")
+    parser.add_argument(
+        "--export", type=Path, metavar="DIR", help="only write the last checkpoint there as a model"
+    )
+    options = parser.parse_args(arguments)
+    if options.export:
+        export_checkpoint(options.out, options.export)
+        return
+    recipe = Recipe(minutes=options.minutes, compile_model=not options.no_compile)
+    print(f"exported to {train(options.out, seed=options.seed, recipe=recipe)}")
+
+
+if __name__ == "__main__":
+    main()
