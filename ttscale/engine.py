@@ -12,13 +12,13 @@ from types import TracebackType
 from typing import Self, cast
 
 from ttscale.backends import Backend, load_backend
-from ttscale.backends._tasks import TaskKeeper
 from ttscale.budget import Amount, Budget, CostModel, PriceTable, Scope
 from ttscale.errors import BudgetExhausted, BudgetTooSmall, CapabilityError, ConfigError
 from ttscale.run import Run
 from ttscale.run.room import Room
 from ttscale.scheduling import Scheduler
 from ttscale.strategy import Strategy
+from ttscale.tasks import TaskKeeper
 from ttscale.trace import Trace
 from ttscale.types import Outcome, Problem
 from ttscale.verifier import Verifier
@@ -62,7 +62,7 @@ class Engine:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self.backend)
             workers = await stack.enter_async_context(Workers())
-            keeper = TaskKeeper()
+            keeper = TaskKeeper("the engine")
             await keeper.start()
             stack.push_async_callback(keeper.aclose)
             price = self._prices.models.get(self.backend.profile.name) if self._prices else None

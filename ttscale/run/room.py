@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ttscale.backends._tasks import TaskKeeper
     from ttscale.backends.base import Backend
     from ttscale.budget import CostModel
     from ttscale.scheduling import Scheduler
+    from ttscale.tasks import TaskKeeper
     from ttscale.workers import Workers
 
 

@@ -16,8 +16,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ttscale.backends._tasks import TaskKeeper
 from ttscale.backends.base import Backend, Chunk, Generation, Request
+from ttscale.tasks import TaskKeeper
 from ttscale.types import Prompt, SampleUsage, Sampling
 
 

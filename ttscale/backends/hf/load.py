@@ -15,7 +15,7 @@ from torch import nn
 
 from ttscale.backends.base import ModelProfile
 from ttscale.backends.hf.runner import ATTENTION, ModelRunner, grouped_attention
-from ttscale.backends.hf.vocabulary import Tokenizer, Vocabulary
+from ttscale.backends.vocabulary import Tokenizer, Vocabulary
 from ttscale.errors import BackendUnavailable
 
 _HUB_ID: Final = re.compile(r"[\w.-]+(/[\w.-]+)?")

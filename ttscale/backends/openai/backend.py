@@ -13,7 +13,6 @@ from weakref import WeakSet
 
 from yarl import URL
 
-from ttscale.backends._tasks import TaskKeeper
 from ttscale.backends.base import Backend, Capabilities, Generation, ModelProfile, Request
 from ttscale.backends.openai.bodies import (
     API,
@@ -31,6 +30,7 @@ from ttscale.backends.openai.server import Server, find_server
 from ttscale.backends.openai.tokenizer import Tokenizer
 from ttscale.backends.openai.transport import Transport
 from ttscale.errors import BackendError, ParameterError
+from ttscale.tasks import TaskKeeper
 from ttscale.types import JSON, Prompt
 
 _MAX_CHOICES: Final = 128
@@ -102,7 +102,7 @@ class OpenAIBackend(Backend):
             _require(name in _PROFILE_FIELDS, "profile_fields", name, f"of {known}")
         self.batch_size = self.max_concurrency
         self._api_key = api_key
-        self._tasks = TaskKeeper()
+        self._tasks = TaskKeeper("the openai backend")
         self._transport: Transport | None = None
         self._tokenizer: Tokenizer | None = None
         self._token_names = TokenNames()

@@ -10,11 +10,11 @@ from contextlib import aclosing
 from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Literal
 
-from ttscale.backends._tasks import TaskKeeper
 from ttscale.backends.base import Backend, Capabilities, Chunk, Generation, ModelProfile, PromptScore, Request
 from ttscale.backends.vllm.samples import Continuation, Output, Progress, Work, prompt_score
 from ttscale.backends.vllm.settings import CPU_NUM_SEQS
 from ttscale.errors import BackendError, TTScaleError
+from ttscale.tasks import TaskKeeper
 from ttscale.types import JSON, Prompt, SampleUsage
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class VLLMBackend(Backend):
         self.capabilities = _CAPABILITIES
         self._engine: VLLMEngine | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._tasks = TaskKeeper()
+        self._tasks = TaskKeeper("the vllm backend")
         self._works = set[Work]()
         self._samples = set[asyncio.Task[None]]()
         self._numbers = itertools.count()

@@ -23,11 +23,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
 from ttscale.backends.base import ModelProfile
-from ttscale.backends.hf.vocabulary import Tokenizer, Vocabulary
 from ttscale.backends.vllm import settings
 from ttscale.backends.vllm.process import Guardian, environment, forks_end_with_us, quiet, stdout_to_stderr
 from ttscale.backends.vllm.profile import Config, profile_from_config
 from ttscale.backends.vllm.samples import Output
+from ttscale.backends.vocabulary import Tokenizer, Vocabulary
 from ttscale.errors import BackendUnavailable, ConfigError, MissingExtra
 from ttscale.types import Sampling
 

@@ -7,8 +7,8 @@ import inspect
 
 import pytest
 
-from ttscale.backends._tasks import TaskKeeper
 from ttscale.errors import BackendError
+from ttscale.tasks import TaskKeeper
 
 
 async def _forever(log: list[str]) -> None:

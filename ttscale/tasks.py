@@ -11,13 +11,17 @@ from ttscale.errors import BackendError
 
 
 class TaskKeeper:
-    """Runs the background tasks of one backend under one `asyncio.TaskGroup`.
+    """Runs the background tasks of one owner, an engine or a backend, under one `asyncio.TaskGroup`.
 
     `start` and `aclose` may be called from different tasks, which a task group by itself forbids: the group
     lives in a supervisor task of its own. A task that fails never disturbs the others.
+
+    Args:
+        owner: whose tasks they are, for messages: ``"the engine"``.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, owner: str = "the backend") -> None:
+        self._owner = owner
         self._group = asyncio.TaskGroup()
         self._tasks = set[asyncio.Task[None]]()
         self._supervisor: asyncio.Task[None] | None = None
@@ -30,7 +34,7 @@ class TaskKeeper:
             BackendError: it was started before.
         """
         if self._supervisor is not None:
-            raise BackendError("this was started before; make a new backend instead of starting it twice")
+            raise BackendError(f"{self._owner} was started before; make a new one instead of starting it twice")
         loop = asyncio.get_running_loop()
         entered = loop.create_future()
         self._closing = asyncio.Event()
@@ -65,8 +69,8 @@ class TaskKeeper:
         """
         if self._supervisor is None or self._supervisor.done() or (self._closing and self._closing.is_set()):
             coroutine.close()
-            raise BackendError("the backend is not running; use it inside `async with backend:`")
-        task = self._group.create_task(_guard(coroutine, on_error), name=name)
+            raise BackendError(f"{self._owner} is not running; use it inside its `async with` block")
+        task = self._group.create_task(self._guard(coroutine, on_error), name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         # Closes the inner coroutine where the task was cancelled before it began; harmless otherwise.
@@ -89,14 +93,15 @@ class TaskKeeper:
         self._closing.set()
         await asyncio.wait({self._supervisor})
 
-
-async def _guard(coroutine: Coroutine[Any, Any, None], on_error: Callable[[Exception], None] | None) -> None:
-    """Run a coroutine and keep its failure from the task group, which would cancel every sibling."""
-    try:
-        await coroutine
-    except Exception as error:
-        if on_error is not None:
-            on_error(error)
-            return
-        message = "a background task of a backend failed"
-        asyncio.get_running_loop().call_exception_handler({"message": message, "exception": error})
+    async def _guard(
+        self, coroutine: Coroutine[Any, Any, None], on_error: Callable[[Exception], None] | None
+    ) -> None:
+        """Run a coroutine and keep its failure from the task group, which would cancel every sibling."""
+        try:
+            await coroutine
+        except Exception as error:
+            if on_error is not None:
+                on_error(error)
+                return
+            message = f"a background task of {self._owner} failed"
+            asyncio.get_running_loop().call_exception_handler({"message": message, "exception": error})
