@@ -14,6 +14,10 @@ TTScaleError
 │   └── BudgetTooSmall       not even one sample fits (exit status 2)
 ├── VerifierError            a verifier failed as a whole (a single ungradable sample is a Score without value)
 ├── ToolError                a tool cannot be called as asked
+├── WorkerFailure            a call in a worker process gave no value (in `ttscale.workers`, like those below)
+│   ├── WorkerTimeout        it ran past its deadline
+│   ├── WorkerCrashed        its process died
+│   └── WorkerError          the function raised
 └── PluginError              a plugin breaks its contract
 ```
 
@@ -103,7 +107,20 @@ class BudgetExhausted(TTScaleError):
 
 
 class BudgetTooSmall(BudgetExhausted):
-    """Not even one sample fits in the budget."""
+    """Not even one sample fits in the budget; the message names the least limit that would do."""
+
+    def __str__(self) -> str:
+        least = self.limit - self.remaining + self.needed
+        known = f" to at least {_exactly(least)}" if self.needed else ""  # nobody knows how long a sample takes
+        return f"{super().__str__()}; raise {self.kind} in the budget{known}."
+
+
+def _exactly(value: float) -> str:
+    """Return a number with all the digits it needs: a limit that was rounded might still be too small."""
+    short = f"{value:g}"
+    if float(short) == value:
+        return short
+    return str(int(value)) if value == int(value) else repr(value)
 
 
 class VerifierError(TTScaleError):

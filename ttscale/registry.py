@@ -18,15 +18,17 @@ import re
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from functools import cache
-from typing import Final, Literal, NoReturn, cast, get_type_hints
-
-import yaml
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from typing import TYPE_CHECKING, Final, Literal, NoReturn, cast, get_type_hints
 
 from ttscale.errors import ParameterError, PluginError, UnknownPlugin
 from ttscale.strategy import Strategy
 from ttscale.types import JSON
 from ttscale.verifier import Verifier
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+# pydantic and yaml are imported where values are read: `ttscale --help` would take half as long again with them.
 
 Kind = Literal["strategies", "verifiers", "backends", "benchmarks", "commands"]
 
@@ -89,6 +91,8 @@ def parse_value(text: str) -> JSON:
         return cast("JSON", json.loads(text, parse_constant=_refuse_constant))
     except ValueError:
         pass
+    import yaml
+
     try:
         return cast("JSON", yaml.safe_load(text))
     except (yaml.YAMLError, ValueError):
@@ -213,6 +217,8 @@ def _convert(hint: object, value: JSON, label: str) -> object:
             if value is None and hint is not protocol:
                 return None
             return create_nested(kind, value, label)
+    from pydantic import ValidationError
+
     try:
         # Read as JSON, a list may be a tuple and a whole number a float; nothing else changes its type.
         return _adapter(hint).validate_json(json.dumps(value), strict=True)
@@ -224,6 +230,8 @@ def _convert(hint: object, value: JSON, label: str) -> object:
 
 
 def _adapter(hint: object) -> TypeAdapter[object]:
+    from pydantic import ConfigDict, TypeAdapter
+
     # pydantic refuses a config where the type brings its own
     config = None if is_dataclass(hint) else ConfigDict(arbitrary_types_allowed=True)
     return TypeAdapter(cast("type[object]", hint), config=config)

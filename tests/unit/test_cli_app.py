@@ -28,7 +28,7 @@ from ttscale.errors import (
 
 HEAVY = (
     *("torch", "numpy", "transformers", "vllm", "aiohttp", "datasets", "reasoning_gym", "math_verify"),
-    *("sympy", "scipy", "plotly", "rich", "asyncio"),
+    *("sympy", "scipy", "plotly", "rich", "asyncio", "pydantic", "yaml"),
 )
 
 
@@ -79,14 +79,15 @@ def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]
     assert f"Usage: ttscale {command} " in capsys.readouterr().out
 
 
-def test_help_imports_nothing_slow() -> None:
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_help_imports_nothing_slow(option: str) -> None:
     script = (
-        "import sys; from ttscale.cli import main; status = main(['--help']);"
+        f"import sys; from ttscale.cli import main; status = main([{option!r}]);"
         f"print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr); sys.exit(status)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stderr.strip() == "[]"
-    assert "doctor" in done.stdout
+    assert ("doctor" if option == "--help" else ttscale.__version__) in done.stdout
 
 
 def test_the_module_can_be_run() -> None:
@@ -127,6 +128,25 @@ def test_each_kind_of_error_has_its_exit_status(
     assert captured.out == ""
     assert captured.err.startswith("error: ")
     assert captured.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "mend"),
+    [
+        (BudgetTooSmall("tokens", 50, 110, 50, "q"), "; raise tokens in the budget to at least 110."),
+        (
+            BudgetTooSmall("tokens", 1_000_000, 234_567, 0, "run"),
+            "; raise tokens in the budget to at least 1234567.",
+        ),
+        (
+            BudgetTooSmall("usd", 1e-6, 6.3000000001e-05, 1e-6, "q"),
+            " usd in the budget to at least 6.3000000001e-05.",
+        ),
+        (BudgetTooSmall("seconds", 0.5, 0.0, 0.0, "q"), "; raise seconds in the budget."),
+    ],
+)
+def test_a_budget_that_is_too_small_says_what_would_do(error: BudgetTooSmall, mend: str) -> None:
+    assert str(error).endswith(mend)
 
 
 def test_an_error_cannot_write_escape_sequences(capsys: pytest.CaptureFixture[str]) -> None:

@@ -209,7 +209,7 @@ def test_progress_is_plain_lines_where_there_is_no_terminal(
         (["--strategy", "best_of_n:4"], "'4' in 'best_of_n:4' is not key=value"),
         (["--benchmark", "no_such_set"], "No benchmark is called 'no_such_set'"),
         (["--benchmark", "jsonl:path=nowhere.jsonl"], "nowhere.jsonl"),
-        (["--budget", "tokens=1"], "; raise tokens in the budget to "),
+        (["--budget", "tokens=1"], "; raise tokens in the budget to at least "),
         (["--limit", "0"], "limit=0 is wrong"),
         (["--display", "3d"], "--display '3d' is unknown; choose one of auto, bar, plain, none."),
     ],

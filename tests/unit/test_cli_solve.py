@@ -98,7 +98,7 @@ def test_a_failed_strategy_exits_with_1(use_backend: UseBackend, capsys: pytest.
         (["--set", "m=4"], "strategy 'self_consistency' has no parameter 'm'; it has: n, stop"),
         (["--set", "n=many"], "strategy 'self_consistency': n='many' is wrong"),
         (["--set", "n"], "--set 'n' is not KEY=VALUE; write --set n=16"),
-        (["--budget", "tokens=1"], "; raise tokens in the budget to "),
+        (["--budget", "tokens=1"], "; raise tokens in the budget to at least "),
         (["--budget", "token=100"], "'token=100' is no budget; write QUANTITY=NUMBER"),
         (["--budget", "tokens=-5"], "the budget's tokens must not be negative, got -5"),
         (["--budget", "usd=1"], "no price is known for 'fake'"),

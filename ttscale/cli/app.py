@@ -49,20 +49,13 @@ def report_error(error: Exception) -> int:
     """Say in a sentence on standard error what went wrong, and return the exit status that belongs to it."""
     cause = _cause(error)
     if isinstance(cause, TTScaleError):
-        note(f"error: {one_line(_sentence(cause))}")
+        note(f"error: {one_line(str(cause))}")
         return WRONG_USE if isinstance(cause, _WRONG_USE_ERRORS) else FAILED
     note(
         f"error: {type(cause).__name__}: {one_line(str(cause)) or 'no message'}"
         " (unexpected; `ttscale --debug …` shows where it happened)"
     )
     return FAILED
-
-
-def _sentence(error: TTScaleError) -> str:
-    """Return the message with its mend; budgets refuse deep inside, where nobody knows of options."""
-    if isinstance(error, BudgetTooSmall):
-        return f"{error}; raise {error.kind} in the budget to {error.needed:g} at the very least."
-    return str(error)
 
 
 def _cause(error: Exception) -> Exception:
