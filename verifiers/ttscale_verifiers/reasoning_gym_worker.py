@@ -54,6 +54,13 @@ _OPERATORS: Final[Mapping[type[ast.AST], Callable[[int, int], int]]] = {
     ast.BitXor: operator.xor,
 }
 
+_COMPOSITE: Final = "composite"
+"""The data set that mixes entries of others."""
+
+_INTEGRATION: Final = frozenset({"simple_integration", "intermediate_integration"})
+_UNSOLVED: Final = "Integral"
+"""What stands in a reference answer where sympy found no integral."""
+
 _parse_expr: Final = sympy_parser.parse_expr
 
 
@@ -70,8 +77,12 @@ def score_answer(dataset: str, config: Mapping[str, JSON], entry: JSON, answer: 
         ValueError: there is no such data set.
         Exception: whatever the checker raises of the reference answer too; for the answer alone it is a 0.
     """
+    if dataset == _COMPOSITE:
+        return score_answer(*_part(config, entry), entry, answer)
     checker = _checker(dataset, json.dumps(config, sort_keys=True))
     item = cast("Mapping[str, object]", _tuples(entry) if dataset in _TUPLE_BOARDS else entry)
+    if dataset in _INTEGRATION and _UNSOLVED in answer and _UNSOLVED not in str(item["answer"]):
+        return 0.0  # the question handed back, which its derivative would confirm
     try:
         score = float(checker(answer, item))
     except MemoryError:
@@ -80,6 +91,17 @@ def score_answer(dataset: str, config: Mapping[str, JSON], entry: JSON, answer: 
         checker(str(item["answer"]), item)  # raises too unless it was this answer that it could not read
         return 0.0
     return min(1.0, max(0.0, score))
+
+
+def _part(config: Mapping[str, JSON], entry: JSON) -> tuple[str, Mapping[str, JSON]]:
+    """Return the name and the parameters of the data set that an entry of a mixture is from."""
+    entry = cast("Mapping[str, Mapping[str, JSON]]", entry)
+    specs = cast("Sequence[Mapping[str, JSON]]", config.get("datasets") or ())
+    name = str(entry["metadata"]["source_dataset"])
+    spec = next((spec for spec in specs if spec["name"] == name), None)
+    if spec is None:
+        raise ValueError(f"the mixture has no data set {name!r}")
+    return name, cast("Mapping[str, JSON]", spec["config"])
 
 
 @lru_cache(maxsize=64)
@@ -118,20 +140,22 @@ def _literal(node: ast.expr) -> object:
 
 
 def _parse_formula(text: str, local_dict: Mapping[str, object] | None = None) -> object:
-    """Parse a formula with sympy, if it is nothing else.
+    """Parse a formula with sympy, if it is nothing else; with names of their own, integrals too.
 
     Raises:
         ValueError: it is too long, or has a name or sign that no formula needs.
     """
     if len(text) > _MAX_FORMULA_CHARACTERS:
         raise ValueError("the formula is too long")
+    # Only the integration sets bring names, and only their reference answers hold integrals.
+    allowed = _NAMES if local_dict is None else _NAMES | local_dict.keys() | {_UNSOLVED}
     position = 0
     while position < len(text):
         token = _TOKEN.match(text, position)
         if token is None:
             raise ValueError("this is not a formula")
         name = cast("str | None", token["name"])
-        if name is not None and not (_VARIABLE.fullmatch(name) or name in _NAMES or name in (local_dict or {})):
+        if name is not None and not (_VARIABLE.fullmatch(name) or name in allowed):
             raise ValueError("this is not a formula")
         position = token.end()
     return _parse_expr(text, local_dict=None if local_dict is None else dict(local_dict))
