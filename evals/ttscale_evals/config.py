@@ -170,7 +170,8 @@ class EvalConfig(BaseModel):
 
 
 def _explain(error: ValidationError, file: YamlFile | None, overrides: Mapping[str, object]) -> str:
-    first = error.errors()[0]
+    # A key that is missing is often there under a wrong name: that one is the mistake.
+    first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
     location = first["loc"]
     key = ".".join(map(str, location))
     in_file = file is not None and location and location[0] not in overrides

@@ -118,6 +118,20 @@ def test_resume_finds_the_config_in_the_run_directory(
     assert '"accuracy": 0.75' in capsys.readouterr().out
 
 
+def test_the_config_of_a_run_is_enough_to_resume_it(
+    use_backend: UseBackend, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    use_backend(FakeBackend(adding))
+    assert main([*EVAL, "--strategy", "single"]) == 0
+    capsys.readouterr()
+    again = FakeBackend(adding)
+    use_backend(again)
+    assert main(["eval", "run/config.yaml", "--resume", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["run_dir"] == "run"
+    assert not again.requests
+    assert sorted(path.name for path in here.iterdir()) == ["run", "sums.jsonl"]
+
+
 def test_the_default_directory_is_named_after_the_time(
     use_backend: UseBackend, here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -264,9 +278,13 @@ def test_nothing_to_evaluate(capsys: pytest.CaptureFixture[str]) -> None:
     assert_refused(["eval"], "there is nothing to evaluate; give a config file, or a benchmark", capsys)
 
 
-def test_resume_without_a_directory(capsys: pytest.CaptureFixture[str]) -> None:
+def test_resume_without_a_directory(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["eval", "--benchmark", "jsonl:path=sums.jsonl", "--resume"]
-    assert_refused(words, "--resume does not know which run; name its directory with --out DIR.", capsys)
+    sentence = "--resume does not know which run; name its directory with --out DIR."
+    assert_refused(words, sentence, capsys)
+    (here / "config.yaml").write_text("benchmarks: ['jsonl:path=sums.jsonl']\n")  # of no run
+    assert_refused(["eval", "config.yaml", "--resume"], sentence, capsys)
+    assert sorted(path.name for path in here.iterdir()) == ["config.yaml", "sums.jsonl"]
 
 
 def test_a_directory_that_holds_another_run_is_left_as_it_is(
@@ -334,7 +352,7 @@ def test_a_report_needs_the_store_but_not_the_data(
     (here / "sums.jsonl").unlink()
     assert main(["report", "run", "--html", "page.html"]) == 0
     assert "75.0 %" in capsys.readouterr().out
-    assert (here / "page.html").is_file()
+    assert "What is 3 + 3?" in (here / "page.html").read_text()
 
 
 @pytest.mark.parametrize(

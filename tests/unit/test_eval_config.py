@@ -60,6 +60,7 @@ def test_options_win_over_the_file_and_what_neither_says_has_its_default(tmp_pat
     ("text", "message"),
     [
         ("benchmarks: [chain_sum]\nstrategy: [single]\n", r"line 2 of .*eval\.yaml'.*'strategy'.*strategies"),
+        ("seed: 1\nbenchmark: [chain_sum]\n", r"line 2 of .*the key 'benchmark' is unknown.*benchmarks"),
         ("benchmarks: [chain_sum]\n\nlimit: -1\n", r"line 3 of .*limit=-1.*greater than 0"),
         ("benchmarks: [chain_sum]\nseed: soon\n", r"line 2 of .*seed='soon'"),
         ("benchmarks:\n  - chain_sum\n  - {name: countdown, parms: {}}\n", r"line 3 of .*parms.*params"),

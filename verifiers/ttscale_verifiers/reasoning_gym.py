@@ -32,7 +32,7 @@ class ReasoningGymVerifier:
     item gives no value, reason ``"no checker"``; a checker that breaks its limits gives none either, reason
     ``"timeout"`` or ``"grader crashed"``.
 
-    `game_of_life_halting` cannot be scored: its checker (as of reasoning-gym 0.1.19) takes any answer at all for
+    `game_of_life_halting` cannot be scored: its checker (as of reasoning-gym 0.1.19) takes any answer for
     right. An integral left unsolved is right only where the reference answer leaves it unsolved too.
 
     Some checkers would evaluate the answer as Python code. Here they run in a worker process with hard limits

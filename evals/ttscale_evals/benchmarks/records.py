@@ -98,7 +98,7 @@ def _read_saved(path: Path, split: str | None) -> Iterator[Record]:
 
 def _read_parquet(path: Path) -> Iterator[Record]:
     try:
-        from pyarrow import parquet  # type: ignore[import-untyped]  # it publishes no types
+        from pyarrow import parquet
     except ImportError as error:
         raise MissingExtra("pyarrow", "evals") from error
     try:

@@ -51,7 +51,9 @@ def evaluate(
         Path | None,
         typer.Option("--out", "--log-dir", metavar="DIR", help="Default: runs/<time>."),
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run in --out, or beside CONFIG.")
+    ] = False,
     display: Annotated[
         str, typer.Option("--display", metavar="|".join(_DISPLAYS), help="Of progress.")
     ] = "auto",
@@ -73,7 +75,7 @@ def evaluate(
     overrides = {name: value for name, value in given.items() if value is not None}
     with quiet_stdout():
         loaded = _load_config(config, overrides, resume=resume)
-        directory = Path(loaded.out) if loaded.out is not None else _new_directory()
+        directory = _directory(config, loaded, resume=resume)
         result = _run(loaded, directory, resume=resume, display=display)
         report = _write_reports(result)
     _print(result, report, as_json=as_json)
@@ -92,10 +94,21 @@ def _load_config(path: Path | None, overrides: dict[str, object], *, resume: boo
         raise ConfigError(
             "there is nothing to evaluate; give a config file, or a benchmark such as --benchmark countdown."
         )
-    loaded = EvalConfig.load(path, overrides)
-    if resume and loaded.out is None:
+    return EvalConfig.load(path, overrides)
+
+
+def _directory(path: Path | None, config: EvalConfig, *, resume: bool) -> Path:
+    """Return the run's directory: the one named, that of a run's own config on resuming, else a new one."""
+    from ttscale_evals.store import RunDirectory
+
+    if config.out is not None:
+        return Path(config.out)
+    if not resume:
+        return _new_directory()
+    own = None if path is None else RunDirectory(path.parent)
+    if own is None or path != own.config_path or not own.store_path.is_file():
         raise ConfigError("--resume does not know which run; name its directory with --out DIR.")
-    return loaded
+    return own.path
 
 
 def _new_directory() -> Path:

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import logging
 import shlex
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
-from ttscale.types import Problem
-from ttscale_evals.config import EvalConfig
-from ttscale_evals.plan import make_plan
 from ttscale_evals.report.data import Answer, ReportData, RunInfo
 from ttscale_evals.rows import Row, load_result
 from ttscale_evals.store import Result, ResultStore, RunDirectory
 
 Title: TypeAlias = tuple[str, str, str]
 """Benchmark, strategy and model of a row."""
-
-_LOG = logging.getLogger(__name__)
 
 
 def load_report(directories: Sequence[Path]) -> ReportData:
@@ -51,7 +45,9 @@ def _load_run(path: Path) -> ReportData:
         config=directory.config_path.read_text(encoding="utf-8"),
         command=resume_command(path),
     )
-    return ReportData(rows=tuple(result.rows), answers=tuple(_answers(directory, result.config)), runs=(info,))
+    return ReportData(
+        rows=tuple(result.rows), answers=tuple(_answers(directory, result.config.model)), runs=(info,)
+    )
 
 
 def _told_apart(run: ReportData, twice: set[Title]) -> ReportData:
@@ -69,33 +65,22 @@ def _title(item: Row | Answer) -> Title:
     return item.benchmark, item.strategy, item.model
 
 
-def _answers(directory: RunDirectory, config: EvalConfig) -> Iterator[Answer]:
-    problems = _problems(config)
+def _answers(directory: RunDirectory, model: str) -> Iterator[Answer]:
     with ResultStore(directory.store_path) as store:
         titles = {cell.number: (cell.benchmark, cell.strategy) for cell in store.cells()}
         for result in store.results():
-            yield _answer(result, titles[result.cell], config.model, problems.get(result.key))
+            yield _answer(result, titles[result.cell], model)
 
 
-def _problems(config: EvalConfig) -> Mapping[str, Problem]:
-    """Return the problems by the keys of their results; none where the data cannot be had any more."""
-    try:
-        plan = make_plan(config)
-    except Exception as error:  # a report of what is in the store must not need the data
-        _LOG.warning("the report lacks the questions: %s", error)
-        return {}
-    return {key: problem for cell in plan.cells for key, problem in zip(cell.keys, cell.problems, strict=True)}
-
-
-def _answer(result: Result, titles: tuple[str, str], model: str, problem: Problem | None) -> Answer:
+def _answer(result: Result, titles: tuple[str, str], model: str) -> Answer:
     outcome = result.outcome
     return Answer(
         benchmark=titles[0],
         strategy=titles[1],
         model=model,
         problem_id=result.problem_id,
-        question="" if problem is None else question_text(problem),
-        target=None if problem is None else problem.target,
+        question=result.question,
+        target=result.target,
         answer=outcome.answer,
         text=outcome.text,
         result="failed" if result.is_failed else "right" if result.grade.correct else "wrong",
@@ -105,11 +90,3 @@ def _answer(result: Result, titles: tuple[str, str], model: str, problem: Proble
         confidence=outcome.confidence,
         error=outcome.error,
     )
-
-
-def question_text(problem: Problem) -> str:
-    """Return what the model was asked, as text: the user's messages, or the raw prompt."""
-    prompt = problem.prompt
-    if prompt.messages:
-        return "\n\n".join(message.content for message in prompt.messages if message.role == "user")
-    return prompt.text or f"{len(prompt.token_ids or ())} token ids"
