@@ -39,7 +39,7 @@ def asked(problem: Problem) -> str:
 
 
 def write_in_every_format(folder: Path) -> list[Path]:
-    import pyarrow as pa  # type: ignore[import-untyped]  # it publishes no types
+    import pyarrow as pa
     from pyarrow import parquet
 
     lines = "".join(json.dumps(row, ensure_ascii=False) + "\n\n" for row in ROWS)
