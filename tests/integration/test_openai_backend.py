@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.servers import VLLMServer, vllm_server
+from tests.integration.vllm_server import VLLMServer, vllm_server
 from ttscale.backends import Chunk, Request, load_backend
 from ttscale.backends.openai import OpenAIBackend
 from ttscale.backends.openai.server import Server

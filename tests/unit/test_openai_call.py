@@ -13,7 +13,7 @@ from ttscale.types import SampleUsage
 class Table:
     """A generation with one call that draws all its samples."""
 
-    def __init__(self, num_samples: int, *, stream: bool = False, num_prompt_tokens: int | None = None) -> None:
+    def __init__(self, num_samples: int, *, stream: bool = False, num_prompt_tokens: int = 0) -> None:
         self.generation = Generation(num_samples, self._abort)
         drafts = [Draft(index=index, seed=index) for index in range(num_samples)]
         self.call = Call(self.generation, drafts, stream=stream, num_prompt_tokens=num_prompt_tokens)
@@ -113,6 +113,17 @@ def test_what_a_stopped_sample_goes_on_using_stays_on_the_bill() -> None:
     (survivor,) = table.arrived()
     assert survivor.text == "bb"
     assert survivor.usage == SampleUsage(prompt_computed=10, generated=6)
+
+
+def test_what_a_stopped_sample_went_on_using_is_charged_even_if_no_bill_comes() -> None:
+    table = Table(3, num_prompt_tokens=10)
+    table.call.take(event(words(0, "a", num_ids=1), words(1, "b", num_ids=1), words(2, "c", num_ids=1)))
+    table.generation.abort([0])
+    table.call.take(event(words(0, "aaaa", num_ids=4), words(1, "b", num_ids=2)))
+    table.generation.abort()
+    usages = [chunk.usage for chunk in table.arrived() if chunk.usage is not None]
+    assert sum(usage.generated for usage in usages) == 1 + 4 + 3 + 1
+    assert sum(usage.prompt_computed for usage in usages) == 10
 
 
 async def test_stopping_every_sample_cancels_the_request_and_charges_the_prompt_once() -> None:

@@ -53,6 +53,11 @@ class Vocabulary:
         self._size = len(tokenizer)
         self._lock = threading.Lock()
 
+    @property
+    def has_chat_template(self) -> bool:
+        """Whether it can encode conversations."""
+        return bool(self._tokenizer.chat_template)
+
     def encode(self, prompt: Prompt) -> tuple[int, ...]:
         """Return the token ids of a prompt; a final assistant message is left open, to be continued.
 
@@ -70,7 +75,7 @@ class Vocabulary:
                 raise BackendError(f"the tokenizer of {self._model!r} refuses the prompt: {error}") from error
 
     def _render(self, prompt: Prompt) -> str:
-        if not self._tokenizer.chat_template:
+        if not self.has_chat_template:
             raise BackendError(
                 f"the tokenizer of {self._model!r} has no chat template; "
                 "give the prompt as text instead of messages"

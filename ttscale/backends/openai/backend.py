@@ -25,10 +25,12 @@ from ttscale.backends.openai.bodies import (
     request_body,
 )
 from ttscale.backends.openai.call import Call, Draft
+from ttscale.backends.openai.prompt_lengths import PromptLengths
 from ttscale.backends.openai.replies import TokenNames, parse_reply
 from ttscale.backends.openai.server import Server, find_server
-from ttscale.backends.openai.tokenizer import Tokenizer
+from ttscale.backends.openai.tokenizer import load_vocabulary
 from ttscale.backends.openai.transport import Transport
+from ttscale.backends.vocabulary import Vocabulary
 from ttscale.errors import BackendError, ParameterError
 from ttscale.tasks import TaskKeeper
 from ttscale.types import JSON, Prompt
@@ -49,8 +51,10 @@ class OpenAIBackend(Backend):
 
     Answers are read as streams even where nobody reads along: so samples of one request are delivered one by
     one as they end, and what a stopped sample has used is known. That count is exact where the server sends
-    token ids or log-probabilities, else a lower bound: the number of events. All other counts are the server's
-    own bill. Prompt tokens count as cached where the server says so (vLLM: ``--enable-prompt-tokens-details``).
+    token ids or log-probabilities, else a lower bound: the number of events. Its prompt, where there is neither
+    a bill nor a tokenizer, counts as in an earlier bill of the same prompt, or by its length. All other counts
+    are the server's own bill. Prompt tokens count as cached where the server says so (vLLM:
+    ``--enable-prompt-tokens-details``).
 
     On a vLLM server every sample is a request of its own, with its own seed, and can be stopped alone; the
     prefix cache makes the repeated prompt cheap. Elsewhere the samples of a request travel together, so that
@@ -104,8 +108,9 @@ class OpenAIBackend(Backend):
         self._api_key = api_key
         self._tasks = TaskKeeper("the openai backend")
         self._transport: Transport | None = None
-        self._tokenizer: Tokenizer | None = None
+        self._vocabulary: Vocabulary | None = None
         self._token_names = TokenNames()
+        self._prompt_lengths = PromptLengths()
         self._generations = WeakSet[Generation]()
         self._choices_per_request = _MAX_CHOICES
         self._know(Server())
@@ -129,7 +134,7 @@ class OpenAIBackend(Backend):
         self._sends_token_ids = self.api == "completions" or (self.api == "auto" and server.is_vllm)
         legacy = self.api == "completions" and not server.is_vllm
         self.capabilities = Capabilities(
-            token_ids=self._sends_token_ids and server.returns_token_ids and self._tokenizer is not None,
+            token_ids=self._sends_token_ids and server.returns_token_ids and self._vocabulary is not None,
             logprobs=True,
             max_top_logprobs=_LEGACY_TOP_LOGPROBS if legacy else MAX_TOP_LOGPROBS,
             seeds=server.is_vllm and one_each,
@@ -148,7 +153,7 @@ class OpenAIBackend(Backend):
             ConfigError: the tokenizer cannot be loaded.
         """
         if self.tokenizer is not None:
-            self._tokenizer = await asyncio.to_thread(Tokenizer.load, self.tokenizer)
+            self._vocabulary = await asyncio.to_thread(load_vocabulary, self.tokenizer)
         transport = Transport(
             self.base_url,
             api_key=self._api_key or os.environ.get(self.api_key_variable) or None,
@@ -176,18 +181,26 @@ class OpenAIBackend(Backend):
             await transport.aclose()
 
     def encode(self, prompt: Prompt) -> Prompt:
-        """Return the prompt as token ids where there is a tokenizer and the server takes ids, else as it is."""
-        if self._tokenizer is None or not self._sends_token_ids:
+        """Return the prompt as token ids where there is a tokenizer and the server takes ids, else as it is.
+
+        Raises:
+            BackendError: the tokenizer or its chat template refuses the prompt.
+        """
+        return self._tokenized(prompt) if self._sends_token_ids else prompt
+
+    def _tokenized(self, prompt: Prompt) -> Prompt:
+        vocabulary = self._vocabulary
+        if vocabulary is None or (prompt.messages and not vocabulary.has_chat_template):
             return prompt
-        return self._tokenizer.encode(prompt)
+        return Prompt(token_ids=vocabulary.encode(prompt))
 
     def decode(self, token_ids: Sequence[int]) -> str:
         """Return the text of token ids, special tokens left out; empty without a tokenizer."""
-        return "" if self._tokenizer is None else self._tokenizer.decode(token_ids)
+        return "" if self._vocabulary is None else self._vocabulary.decode(token_ids)
 
     def count_tokens(self, prompt: Prompt) -> int:
         """Return how many tokens the prompt has: exactly with a tokenizer, else an upper bound."""
-        return super().count_tokens(prompt if self._tokenizer is None else self._tokenizer.encode(prompt))
+        return super().count_tokens(self._tokenized(prompt))
 
     def generate(self, request: Request) -> Generation:
         """Send a request, as one or several to the server, and return at once; failures are the samples'."""
@@ -226,7 +239,7 @@ class OpenAIBackend(Backend):
             work.generation,
             drafts,
             stream=request.stream,
-            num_prompt_tokens=self._known_length(request.prompt),
+            num_prompt_tokens=self._likely_length(request.prompt),
         )
         work.calls.append(call)
         call.task = self._tasks.spawn(
@@ -235,9 +248,12 @@ class OpenAIBackend(Backend):
             name="openai request",
         )
 
-    def _known_length(self, prompt: Prompt) -> int | None:
-        exact = prompt.token_ids is not None or self._tokenizer is not None
-        return self.count_tokens(prompt) if exact else None
+    def _likely_length(self, prompt: Prompt) -> int:
+        """Return how many tokens the prompt has, or about how many where only the server's bill will tell."""
+        exact = self._tokenized(prompt).token_ids
+        if exact is not None:
+            return len(exact)
+        return min(self.count_tokens(prompt), self._prompt_lengths.estimate(prompt))
 
     async def _follow(self, work: _Work, call: Call, body: Mapping[str, JSON]) -> None:
         """Send one request, hand its answer to the call, and see to the samples that the server leaves out."""
@@ -258,7 +274,10 @@ class OpenAIBackend(Backend):
             async with aclosing(answer.events()) as events:
                 async for data in events:
                     call.take(parse_reply(data, max_top_logprobs=most, token_id=self._token_names))
-            if missing := call.end():
+            missing = call.end()
+            if call.usage is not None:
+                self._prompt_lengths.learn(work.request.prompt, call.usage.prompt_tokens)
+            if missing:
                 self._choices_per_request = min(self._choices_per_request, call.num_samples)
                 self._draw(work, missing)
 
@@ -291,6 +310,7 @@ def _checked_url(base_url: str) -> str:
         url = URL()
     shown = base_url if "@" not in base_url else "…@" + base_url.rpartition("@")[2]
     _require(url.scheme in ("http", "https") and bool(url.host), "base_url", shown, "http://… or https://…")
+    _require(not url.query_string and not url.fragment, "base_url", shown, "without ? and #")
     _require(url.user is None and url.password is None, "base_url", shown, "without a name or password in it")
     return base_url.rstrip("/")
 

@@ -86,14 +86,15 @@ class Call:
     neither by the events, a lower bound. Samples that end while others still run are delivered at once by that
     count. Those that end last share what is left of the server's bill, so the bill is charged in full: by their
     own counts, or in proportion to their texts. The first of them carries the prompt. What a server goes on
-    writing for a sample that was stopped, because others of the request still run, is on the same bill.
+    writing for a sample that was stopped, because others of the request still run, is on the same bill; where
+    the request ends without a bill, what has arrived takes its place, and `num_prompt_tokens` the prompt's.
     """
 
     task: asyncio.Task[None] | None = None
     """Runs the request; cancelled when no sample is wanted any more."""
 
     def __init__(
-        self, generation: Generation, drafts: Sequence[Draft], *, stream: bool, num_prompt_tokens: int | None
+        self, generation: Generation, drafts: Sequence[Draft], *, stream: bool, num_prompt_tokens: int
     ) -> None:
         """Make the call of a request that is about to be sent.
 
@@ -101,13 +102,14 @@ class Call:
             generation: takes the chunks.
             drafts: one for each choice of the answer, in order.
             stream: whether chunks are wanted as tokens arrive.
-            num_prompt_tokens: length of the prompt, where it is known.
+            num_prompt_tokens: length of the prompt, charged where the server's bill does not come.
         """
         self._generation = generation
         self._drafts = list(drafts)
         self._stream = stream
         self._num_prompt_tokens = num_prompt_tokens
-        self._usage: ServerUsage | None = None
+        self.usage: ServerUsage | None = None
+        """The server's bill for the whole request, once it is there."""
         self._num_charged = 0
         self._is_prompt_charged = False
         self._is_answered = False
@@ -126,7 +128,7 @@ class Call:
         """Take in one event of the answer and deliver what it completes."""
         self._is_answered = True
         self._num_prompt_tokens = reply.num_prompt_tokens or self._num_prompt_tokens
-        self._usage = reply.usage or self._usage
+        self.usage = reply.usage or self.usage
         for delta in reply.deltas:
             if delta.choice < len(self._drafts):
                 self._add(self._drafts[delta.choice], delta)
@@ -194,10 +196,10 @@ class Call:
             is_last: whether no other sample of this request is open, so that they pay what is left of the bill.
         """
         counts = [draft.num_least for draft in drafts]
-        if is_last and self._usage is not None:
-            rest = max(0, self._usage.completion_tokens - self._num_charged)
-            exact = [draft.num_exact for draft in drafts]
-            counts = split_tokens(rest, exact, [draft.num_characters for draft in drafts])
+        if is_last:
+            known = [draft.num_exact for draft in drafts] if self.usage is not None else counts
+            rest = max(0, self._bill() - self._num_charged)
+            counts = split_tokens(rest, known, [draft.num_characters for draft in drafts])
         for draft, count in zip(drafts, counts, strict=True):
             assert draft.ended is not None
             reason, error = draft.ended
@@ -207,11 +209,17 @@ class Call:
             self._generation.push(draft.take(reason, usage, error))
             draft.is_settled = True
 
+    def _bill(self) -> int:
+        """Return the tokens of the whole request: the server's count, else what has arrived."""
+        if self.usage is not None:
+            return self.usage.completion_tokens
+        return sum(draft.num_least for draft in self._drafts)
+
     def _prompt_share(self) -> tuple[int, int]:
         """Return computed and cached prompt tokens for the one sample that carries them, else zeros."""
         if self._is_prompt_charged:
             return 0, 0
         self._is_prompt_charged = True
-        if self._usage is not None:
-            return self._usage.prompt_tokens - self._usage.cached_tokens, self._usage.cached_tokens
-        return (self._num_prompt_tokens or 0) if self._is_answered else 0, 0
+        if self.usage is not None:
+            return self.usage.prompt_tokens - self.usage.cached_tokens, self.usage.cached_tokens
+        return self._num_prompt_tokens if self._is_answered else 0, 0

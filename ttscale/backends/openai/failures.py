@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
@@ -39,13 +40,11 @@ class RequestFailed(BackendError):
         self.retry_after_seconds = retry_after_seconds
 
 
-def wait_before_retry(error: Exception) -> bool | float:
-    """Return whether a failure is worth another attempt; a number is the pause, in seconds, it takes first."""
+def may_pass(error: BaseException) -> bool:
+    """Return whether a failure is worth another attempt."""
     if not isinstance(error, RequestFailed) or not error.retryable:
         return False
-    if error.retry_after_seconds is None:
-        return True
-    return error.retry_after_seconds if error.retry_after_seconds <= LONGEST_RETRY_AFTER_SECONDS else False
+    return (error.retry_after_seconds or 0.0) <= LONGEST_RETRY_AFTER_SECONDS
 
 
 def retry_after_seconds(headers: Mapping[str, str], now: float) -> float | None:
@@ -77,6 +76,15 @@ def is_transient(status: int, code: int | str | None) -> bool:
     return status in _RETRIED_STATUSES or (status >= _SERVER_ERRORS and status != _NOT_IMPLEMENTED)
 
 
+def _reason(error: Exception) -> str:
+    """Return what the system says of a connection that was not made; of others, what the library says."""
+    if isinstance(error, aiohttp.ClientConnectorError) and not isinstance(error, aiohttp.ClientSSLError):
+        cause = error.os_error
+        known = cause.errno is not None and cause.errno > 0  # names that are not found have codes of their own
+        return os.strerror(cause.errno) if known and cause.errno else cause.strerror or str(cause)
+    return str(error)
+
+
 @contextmanager
 def network_errors() -> Generator[None]:
     """Turn what aiohttp raises when a connection fails into `RequestFailed`."""
@@ -85,6 +93,6 @@ def network_errors() -> Generator[None]:
     except TimeoutError as error:
         raise RequestFailed("the server did not answer in time", retryable=True) from error
     except (aiohttp.ClientError, OSError) as error:
-        reason = clean_message(str(error) or type(error).__name__)
+        reason = clean_message(_reason(error) or type(error).__name__)
         hopeless = isinstance(error, aiohttp.InvalidURL | aiohttp.ClientSSLError)
         raise RequestFailed(f"the connection failed: {reason}", retryable=not hopeless) from error

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager, closing
 from ipaddress import ip_address
 from typing import Final
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
-import stamina
 from asyncio_throttle.throttler import Throttler
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    before_sleep_log,
+    retry_if_exception,
+    stop_after_attempt,
+    wait_exponential,
+    wait_random,
+)
 from yarl import URL
 
 from ttscale.backends.openai.answer import Answer, read_body, read_start
@@ -21,9 +30,9 @@ from ttscale.backends.openai.failures import (
     LONGEST_RETRY_AFTER_SECONDS,
     RequestFailed,
     is_transient,
+    may_pass,
     network_errors,
     retry_after_seconds,
-    wait_before_retry,
 )
 from ttscale.backends.openai.replies import clean_message, error_code, error_message
 from ttscale.backends.openai.sse import MAX_EVENT_BYTES
@@ -37,7 +46,12 @@ _KEEP_ALIVE_SECONDS: Final = 4.0
 _FIRST_PAUSE_SECONDS: Final = 0.5
 """Pause after the first failure, and most of the random time added to each pause; doubled with each attempt."""
 _LONGEST_PAUSE_SECONDS: Final = 30.0
+_BACKOFF: Final = wait_exponential(multiplier=_FIRST_PAUSE_SECONDS, max=_LONGEST_PAUSE_SECONDS)
+_SPREAD: Final = wait_random(0.0, _FIRST_PAUSE_SECONDS)
+_LONGEST_POLL_SECONDS: Final = 0.01
 _OK: Final = 200
+
+_LOG: Final = logging.getLogger(__name__)
 
 
 def proxy_for(url: str, proxies: Mapping[str, str]) -> str | None:
@@ -56,9 +70,33 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _has_status(error: Exception) -> bool | float:
+def _has_status(error: BaseException) -> bool:
     """Return whether to ask again for a document: only a server that is there is asked again."""
-    return wait_before_retry(error) if isinstance(error, RequestFailed) and error.status is not None else False
+    return may_pass(error) and isinstance(error, RequestFailed) and error.status is not None
+
+
+def pause_seconds(state: RetryCallState) -> float:
+    """Return the pause before the next attempt: ever longer ones, and at least as long as the server wants.
+
+    They are spread at random, so that requests that failed together do not come back together.
+    """
+    error = state.outcome.exception() if state.outcome is not None else None
+    asked = error.retry_after_seconds if isinstance(error, RequestFailed) else None
+    return max(_BACKOFF(state), asked or 0.0) + _SPREAD(state)
+
+
+class Pace:
+    """Lets callers pass at even distances, in the order in which they came."""
+
+    def __init__(self, per_second: float) -> None:
+        period = 1.0 / per_second
+        self._throttler = Throttler(1, period, retry_interval=min(_LONGEST_POLL_SECONDS, period / 10))
+        self._turn = asyncio.Lock()
+
+    async def wait(self) -> None:
+        """Return when the caller may go."""
+        async with self._turn:  # the throttler lets those who wait poll, all at once and in any order
+            await self._throttler.acquire()
 
 
 class Transport:
@@ -87,7 +125,7 @@ class Transport:
         self.base_url = base_url
         self._api_key = api_key
         self._slots = asyncio.Semaphore(max_concurrency)
-        self._pace = None if requests_per_second is None else Throttler(1, period=1.0 / requests_per_second)
+        self._pace = None if requests_per_second is None else Pace(requests_per_second)
         self._max_attempts = max_retries + 1
         self._timeout_seconds = timeout_seconds
         self._proxy = proxy_for(base_url, getproxies())
@@ -119,12 +157,12 @@ class Transport:
         Raises:
             RequestFailed: it did not answer, or with an error status.
         """
-        async for attempt in self._attempts(_has_status):
-            with attempt:
-                response = await self._request("GET", url)
-                with network_errors(), closing(response):
-                    return (await read_body(response, MAX_EVENT_BYTES)).decode(errors="replace")
-        raise AssertionError("the last attempt returns or raises")
+        return await self._retrying(_has_status)(self._read, url)
+
+    async def _read(self, url: str) -> str:
+        response = await self._request("GET", url)
+        with network_errors(), closing(response):
+            return (await read_body(response, MAX_EVENT_BYTES)).decode(errors="replace")
 
     @asynccontextmanager
     async def post(self, path: str, body: Mapping[str, JSON]) -> AsyncGenerator[Answer]:
@@ -139,32 +177,25 @@ class Transport:
         """
         data = json.dumps(body).encode()
         async with self._slots:
-            answer = await self._first_answer(f"{self.base_url}{path}", data)
+            answer: Answer = await self._retrying(may_pass)(self._ask, f"{self.base_url}{path}", data)
             try:
                 yield answer
             finally:
                 await answer.aclose()
 
-    def _attempts(self, on: Callable[[Exception], bool | float]) -> AsyncIterator[stamina.Attempt]:
-        return stamina.retry_context(
-            on=on,
-            attempts=self._max_attempts,
-            timeout=None,
-            wait_initial=_FIRST_PAUSE_SECONDS,
-            wait_max=_LONGEST_PAUSE_SECONDS,
-            wait_jitter=_FIRST_PAUSE_SECONDS,
+    def _retrying(self, on: Callable[[BaseException], bool]) -> AsyncRetrying:
+        return AsyncRetrying(
+            retry=retry_if_exception(on),
+            stop=stop_after_attempt(self._max_attempts),
+            wait=pause_seconds,
+            before_sleep=before_sleep_log(_LOG, logging.INFO),
+            reraise=True,
         )
-
-    async def _first_answer(self, url: str, data: bytes) -> Answer:
-        async for attempt in self._attempts(wait_before_retry):
-            with attempt:
-                return await self._ask(url, data)
-        raise AssertionError("the last attempt returns or raises")
 
     async def _ask(self, url: str, data: bytes) -> Answer:
         """Make one attempt; return its answer once the first event is there."""
         if self._pace is not None:
-            await self._pace.acquire()
+            await self._pace.wait()
         response = await self._request("POST", url, data)
         answer = Answer(response)
         try:
