@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Final, cast
 
 from ttscale.backends import Backend, load_backend
-from ttscale.budget import Budget, PriceTable
+from ttscale.budget import Budget
+from ttscale.budget.prices import prices_for
 from ttscale.engine import Engine
 from ttscale.errors import ConfigError, PluginError, TTScaleError
 from ttscale.types import JSON, Outcome, Problem, Usage
@@ -60,12 +61,17 @@ async def run_eval(
         BackendUnavailable: the model cannot be loaded or reached.
     """
     plan = make_plan(config)
-    prices = PriceTable.read(Path(plan.config.prices)) if plan.config.prices is not None else None
     directory = RunDirectory(out)
     directory.check(plan.config, resume=resume)
     if directory.is_run and _is_finished(directory, plan):
         return load_result(out)
     chosen = backend or load_backend(config.model, cast("Mapping[str, JSON]", config.model_options))
+    prices = prices_for(
+        Path(plan.config.prices) if plan.config.prices is not None else None,
+        uri=config.model,
+        name=chosen.profile.name,
+        limits=(config.budget, config.total_budget),
+    )
     async with Engine(chosen, prices=prices) as engine:
         for cell in plan.cells:
             engine.check(cell.strategy, problem=cell.problems[0], budget=config.budget)

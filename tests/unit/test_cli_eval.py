@@ -211,6 +211,26 @@ def test_progress_is_plain_lines_where_there_is_no_terminal(
     assert lines[-1].endswith("jsonl:path=sums.jsonl, single")
 
 
+def test_a_price_file_gives_rows_dollars_and_limits_them(
+    use_backend: UseBackend, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "prices.yaml").write_text("date: '2026-11-01'\nmodels: {abacus: {prompt: 1, generated: 2}}\n")
+    use_backend(FakeBackend(adding))
+    assert main([*EVAL, "--prices", "prices.yaml", "--budget", "usd=0.01", "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)["rows"]
+    assert row["usd"] == pytest.approx((row["prompt_tokens_computed"] + 2 * row["generated_tokens"]) / 1e6)
+    table = json.loads((here / "run" / "run.json").read_text())["prices"]
+    assert table == {
+        "date": "2026-11-01",
+        "models": {"fake": {"prompt": 1, "generated": 2, "prompt_cached": None}},
+    }
+    capsys.readouterr()
+    use_backend(FakeBackend(adding))
+    assert_refused(
+        [*EVAL, "--out", "other", "--prices", "prices.yaml", "--budget", "usd=1e-9"], "raise usd", capsys
+    )
+
+
 # ── wrong use: one sentence that names the mend, exit status 2, nothing lost ──────────────────────────────────
 
 
@@ -224,6 +244,8 @@ def test_progress_is_plain_lines_where_there_is_no_terminal(
         (["--benchmark", "no_such_set"], "No benchmark is called 'no_such_set'"),
         (["--benchmark", "jsonl:path=nowhere.jsonl"], "nowhere.jsonl"),
         (["--budget", "tokens=1"], "; raise tokens in the budget to at least "),
+        (["--budget", "usd=1"], "without the price of 'abacus'; name a price file with --prices FILE"),
+        (["--prices", "nowhere.yaml"], "nowhere.yaml' cannot be read"),
         (["--limit", "0"], "limit=0 is wrong"),
         (["--display", "3d"], "--display '3d' is unknown; choose one of auto, bar, plain, none."),
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import pytest
 
@@ -101,7 +102,8 @@ def test_a_failed_strategy_exits_with_1(use_backend: UseBackend, capsys: pytest.
         (["--budget", "tokens=1"], "; raise tokens in the budget to at least "),
         (["--budget", "token=100"], "'token=100' is no budget; write QUANTITY=NUMBER"),
         (["--budget", "tokens=-5"], "the budget's tokens must not be negative, got -5"),
-        (["--budget", "usd=1"], "no price is known for 'fake'"),
+        (["--budget", "usd=1"], "without the price of 'abacus'; name a price file with --prices FILE"),
+        (["--budget", "usd=1", "--prices", "nowhere.yaml"], "the price file 'nowhere.yaml' cannot be read"),
     ],
 )
 def test_wrong_use_is_one_sentence_and_exits_with_2(
@@ -116,6 +118,41 @@ def test_wrong_use_is_one_sentence_and_exits_with_2(
     assert captured.err.count("\n") == 1
     assert sentence in captured.err
     assert not backend.requests
+
+
+PRICES = "date: '2026-11-01'\nmodels:\n  {name}: {{prompt: 1.0, generated: 100.0, prompt_cached: 0.0}}\n"
+
+
+@pytest.mark.parametrize("name", ["fake", "mine:model"])
+def test_dollars_are_counted_and_limited_by_a_price_file(
+    name: str, use_backend: UseBackend, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "prices.yaml"
+    path.write_text(PRICES.format(name=name))
+    words = ["solve", "How much?", "--model", "mine:model", "--prices", str(path), "--set", "stop=never"]
+    use_backend(answers("42"))
+    assert main([*words, "--json"]) == 0
+    usage = json.loads(capsys.readouterr().out)["usage"]
+    assert usage["usd"] == pytest.approx((usage["prompt_computed"] + 100 * usage["generated"]) / 1e6)
+    use_backend(answers("42"))
+    assert main([*words, "--budget", f"usd={usage['usd'] / 2}", "--set", "max_tokens=16"]) == 0
+    dollars = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("dollars"))
+    assert 0 < float(dollars.split()[1]) <= usage["usd"] / 2
+
+
+def test_a_price_file_without_the_model_is_refused_for_a_budget_in_dollars_only(
+    use_backend: UseBackend, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "prices.yaml"
+    path.write_text(PRICES.format(name="another"))
+    backend = answers("42")
+    use_backend(backend)
+    words = ["solve", "How much?", "--prices", str(path), "--json"]
+    assert main([*words, "--budget", "usd=1"]) == 2
+    assert "has no price for 'abacus', only for 'another'; add it under `models`." in capsys.readouterr().err
+    assert not backend.requests
+    assert main(words) == 0
+    assert json.loads(capsys.readouterr().out)["usage"]["usd"] is None
 
 
 def test_a_model_without_what_the_strategy_needs_is_refused(

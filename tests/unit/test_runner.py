@@ -241,7 +241,7 @@ async def test_wrong_use_is_found_before_anything_is_spent_or_written(tmp_path: 
     cases: list[tuple[type[Exception], str, EvalConfig, FakeBackend]] = [
         (CapabilityError, "logprobs", make_config(tmp_path, "single", "best_of_n:n=2"), mute),
         (BudgetTooSmall, "budget of 3 tokens", make_config(tmp_path, budget="tokens=3"), good),
-        (ConfigError, "no price is known", make_config(tmp_path, total_budget="usd=1"), good),
+        (ConfigError, "without the price of 'abacus'", make_config(tmp_path, total_budget="usd=1"), good),
         (ConfigError, "FLOPs cannot be limited", make_config(tmp_path, budget="flops=1e9"), unknown),
         (
             ConfigError,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Final, TypeAlias
 
 import typer
@@ -9,3 +10,8 @@ import typer
 MODEL_HELP: Final = "abacus, hf:MODEL, vllm:MODEL, openai:MODEL@BASE_URL, or a YAML file."
 
 AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+
+Prices: TypeAlias = Annotated[
+    Path | None,
+    typer.Option("--prices", metavar="FILE", help="A YAML file of dollars per million tokens."),
+]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ttscale.cli.console import echo, echo_json, note, one_line, quiet_stdout, sanitise
-from ttscale.cli.options import MODEL_HELP, AsJson
+from ttscale.cli.options import MODEL_HELP, AsJson, Prices
 
 if TYPE_CHECKING:
     from ttscale.budget import Budget
@@ -32,6 +33,7 @@ def solve(
         str,
         typer.Option("--budget", metavar="QUANTITY=N,…", help="tokens=N,seconds=S,usd=D …"),
     ] = "",
+    prices: Prices = None,
     seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same samples.")] = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -48,7 +50,7 @@ def solve(
     limits = Budget.parse(budget)
     with quiet_stdout():
         built = create_strategy(strategy_spec(strategy, settings or []))
-        outcome = asyncio.run(_answer(question, model, built, limits, seed))
+        outcome = asyncio.run(_answer(question, model, built, limits, prices, seed))
     if as_json:
         spec = describe(built)
         named: JSON = {"name": spec.name, "params": spec.params}
@@ -61,13 +63,17 @@ def solve(
         raise typer.Exit(1)
 
 
-async def _answer(question: str, model: str, strategy: Strategy, budget: Budget, seed: int) -> Outcome:
+async def _answer(
+    question: str, model: str, strategy: Strategy, budget: Budget, prices: Path | None, seed: int
+) -> Outcome:
     from ttscale.backends import load_backend
+    from ttscale.budget.prices import prices_for
     from ttscale.engine import Engine
     from ttscale.types import Problem
 
-    problem = Problem.ask(question)
-    async with Engine(load_backend(model)) as engine:
+    problem, backend = Problem.ask(question), load_backend(model)
+    table = prices_for(prices, uri=model, name=backend.profile.name, limits=(budget,))
+    async with Engine(backend, prices=table) as engine:
         engine.check(strategy, problem=problem, budget=budget)
         return await engine.solve(problem, strategy=strategy, budget=budget, seed=seed)
 
@@ -88,6 +94,7 @@ def render_outcome(outcome: Outcome) -> str:
         f"answer      {_answer_text(outcome)}",
         f"confidence  {confidence}",
         f"tokens      {usage.tokens:,}" + (f"  ({buckets}; {calls})" if buckets else ""),
+        *([f"dollars     {usage.usd:.6f}"] if usage.usd else []),
         f"seconds     {outcome.seconds:.2f}",
         f"stopped     {_STOPPED[outcome.stop_reason]}",
     ]

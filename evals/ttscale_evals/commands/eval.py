@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from ttscale.cli.console import echo, echo_json, note, one_line, quiet_stdout
-from ttscale.cli.options import MODEL_HELP, AsJson
+from ttscale.cli.options import MODEL_HELP, AsJson, Prices
 from ttscale.errors import ConfigError, MissingExtra
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ def evaluate(
         str | None,
         typer.Option("--budget", metavar="QUANTITY=N,…", help="Of a problem: tokens=N,seconds=S …"),
     ] = None,
+    prices: Prices = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", "--log-dir", metavar="DIR", help="Default: runs/<time>."),
@@ -70,6 +71,7 @@ def evaluate(
         "seed": seed,
         "concurrency": concurrency,
         "budget": budget,
+        "prices": None if prices is None else str(prices),
         "out": None if out is None else str(out),
     }
     overrides = {name: value for name, value in given.items() if value is not None}
