@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
+from tests.integration.flaky_proxy import FlakyProxy
 from tests.integration.vllm_server import VLLMServer, vllm_server
 from ttscale.backends import Chunk, Request, load_backend
 from ttscale.backends.openai import OpenAIBackend
@@ -37,7 +38,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VLLMServer]:
 
 
 @asynccontextmanager
-async def on(served: VLLMServer, **options: object) -> AsyncIterator[OpenAIBackend]:
+async def on(served: VLLMServer, **options: object) -> AsyncGenerator[OpenAIBackend]:
     backend = OpenAIBackend(served.model, base_url=served.url, **options)  # type: ignore[arg-type]
     async with backend:
         yield backend
@@ -97,6 +98,19 @@ async def test_it_keeps_the_backend_contract_on_a_server_of_unknown_make(
         await check_backend(backend, prompt=QUESTION)
         assert len(await drawn(backend, n=5)) == 5
         assert backend.capabilities.names() == {"logprobs", "max_top_logprobs", "stop_strings", "stream"}
+
+
+async def test_it_keeps_the_backend_contract_on_a_server_in_trouble(
+    served: VLLMServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ttscale.backends.openai.transport.pause_seconds", lambda state: 0.0)
+    async with FlakyProxy(served.url) as proxy:
+        backend = OpenAIBackend(served.model, base_url=proxy.url, tokenizer=str(ABACUS_PATH))
+        async with backend:
+            promises = await check_backend(backend, prompt=QUESTION)
+    assert "a seed gives the same tokens in any company" in promises
+    assert len(proxy.troubles) == 4
+    assert min(proxy.troubles.values()) >= 5
 
 
 async def test_it_knows_what_it_talks_to(served: VLLMServer) -> None:
@@ -170,18 +184,18 @@ async def test_an_unfinished_answer_is_continued_from_inside(served: VLLMServer)
 
 
 async def test_stopping_samples_stops_them_in_the_engine(served: VLLMServer) -> None:
-    sampling = Sampling(temperature=1.0, max_tokens=900)
-    request = Request(prompt=QUESTION, sampling=sampling, seeds=(1, 2, 3), stream=True)
+    num_samples, max_tokens = 24, 900
+    sampling = Sampling(temperature=1.0, max_tokens=max_tokens)
+    request = Request(prompt=QUESTION, sampling=sampling, seeds=tuple(range(num_samples)), stream=True)
+    before = served.metric("vllm:generation_tokens_total")
     async with on(served, extra_body={"ignore_eos": True}) as backend:
         async with backend.generate(request) as generation:
-            waited_for = {0, 1, 2}
-            while waited_for:
-                waited_for.discard((await anext(generation)).index)
-            assert await asyncio.to_thread(served.metric, "vllm:num_requests_running") == 3
-        last = {chunk.index: chunk async for chunk in generation}
+            await anext(generation)
+        last = {chunk.index: chunk async for chunk in generation if chunk.finish_reason is not None}
         await until_idle(served)
-    assert [last[index].finish_reason for index in range(3)] == ["abort"] * 3
-    assert all(1 <= generated(chunk) < 900 for chunk in last.values())
+    computed = served.metric("vllm:generation_tokens_total") - before
+    assert [last[index].finish_reason for index in range(num_samples)] == ["abort"] * num_samples
+    assert 1 <= sum(generated(chunk) for chunk in last.values()) <= computed < num_samples * max_tokens
 
 
 async def until_idle(served: VLLMServer) -> None:
