@@ -21,6 +21,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
 from ttscale import Engine, Problem, Prompt, Sampling, load_backend
@@ -117,7 +118,7 @@ async def compare(arguments: argparse.Namespace) -> dict[str, JSON]:
         passes: dict[str, list[Measured]] = {"raw": [], "ttscale": []}
         for turn in range(arguments.repeat + 1):
             for name, work in (("raw", raw), ("ttscale", through_ttscale)):
-                measured = await measure(lambda work=work: work(engine, problems, n, max_tokens))
+                measured = await measure(partial(work, engine, problems, n, max_tokens))
                 if turn:  # the first turn warms the prefix cache for both
                     passes[name].append(measured)
         return figures(passes, num_samples=len(problems) * n, model=backend.profile.name)
@@ -165,9 +166,7 @@ def main() -> None:
         return
     speeds = cast("dict[str, float]", found["tokens_per_second"])
     cpu = cast("dict[str, float]", found["cpu_ms_per_sample"])
-    print(
-        f"{found['model']} on {found['machine']}; {found['samples']} samples a turn"
-    )
+    print(f"{found['model']} on {found['machine']}; {found['samples']} samples a turn")
     print(f"raw vLLM  {speeds['raw']:>10,.0f} tokens/s   {cpu['raw']:.3f} ms of CPU a sample")
     print(f"ttscale   {speeds['ttscale']:>10,.0f} tokens/s   {cpu['ttscale']:.3f} ms of CPU a sample")
     print(f"ttscale keeps {found['ratio_median']:.1%} of the raw throughput (turn by turn: {found['ratios']})")

@@ -12,7 +12,9 @@ NUMBERS = [(6, 61, 94, 309), (48, 13, 83, 561), (77, 88, 4, 161)]
 
 async def main() -> None:
     """Print one line a question, then the total."""
-    questions = [f"Calculate {target} using all of these numbers: {a}, {b}, {c}." for a, b, c, target in NUMBERS]
+    questions = [
+        f"Calculate {target} using all of these numbers: {a}, {b}, {c}." for a, b, c, target in NUMBERS
+    ]
     backend = tts.load_backend("abacus")
     async with (
         tts.Engine(backend, budget=tts.Budget(tokens=20_000)) as engine,

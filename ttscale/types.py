@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from functools import cache
 from typing import TYPE_CHECKING, Literal, Self, TypeAlias
 
 from typing_extensions import TypeAliasType
 
 if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
     JSON: TypeAlias = None | bool | int | float | str | Sequence["JSON"] | Mapping[str, "JSON"]
 else:  # pydantic needs a named alias for a recursive type
     JSON = TypeAliasType("JSON", "None | bool | int | float | str | Sequence[JSON] | Mapping[str, JSON]")
@@ -265,18 +268,24 @@ class Outcome:
         usage["tokens"] = self.usage.tokens
         return document
 
-    @classmethod
-    def from_json(cls, document: Mapping[str, JSON]) -> Self:
+    @staticmethod
+    def from_json(document: Mapping[str, JSON]) -> Outcome:
         """Read what `to_json` wrote.
 
         Raises:
             pydantic.ValidationError: the document is not such an object.
         """
-        from pydantic import TypeAdapter
+        usage = document.get("usage")
+        if isinstance(usage, Mapping):
+            usage = {name: value for name, value in usage.items() if name != "tokens"}
+        return _outcome_reader().validate_python({**document, "usage": usage})
 
-        usage = dict(document["usage"])  # type: ignore[arg-type]
-        usage.pop("tokens", None)
-        return TypeAdapter(cls).validate_python({**document, "usage": usage})
+
+@cache
+def _outcome_reader() -> TypeAdapter[Outcome]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Outcome)
 
 
 def _plain(value: object) -> JSON:

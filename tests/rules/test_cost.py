@@ -69,7 +69,9 @@ def test_a_cost_model_fills_in_flops_and_dollars_and_leaves_the_unknown_unknown(
     )
     assert priced.flops == forward_flops(TINY, context=0, new_tokens=9)
     assert priced.usd == 14.0
-    unknown = CostModel(profile=ModelProfile(name="m")).priced(usage, prompt_computed=4, prompt_cached=0, generated=5)
+    unknown = CostModel(profile=ModelProfile(name="m")).priced(
+        usage, prompt_computed=4, prompt_cached=0, generated=5
+    )
     assert (unknown.flops, unknown.usd) == (None, None)
 
 

@@ -44,7 +44,7 @@ HEAVY = (
     "vllm",
 )
 MAX_LINES = 500
-MAX_TEST_LINES = 700
+MAX_TEST_LINES = 500
 
 
 def python_files(*roots: Path) -> list[Path]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,4 +28,4 @@ def test_seeds_fit_a_signed_64_bit_integer(root: int, path: list[int | str]) -> 
 
 def test_neighbouring_samples_are_far_apart() -> None:
     seeds = sorted(derive_seed(0, "question", index) for index in range(1000))
-    assert min(after - before for before, after in zip(seeds, seeds[1:], strict=False)) > 1000
+    assert min(after - before for before, after in itertools.pairwise(seeds)) > 1000

@@ -29,7 +29,7 @@ class Capabilities:
     max_top_logprobs: int = 0
     """How many alternatives per position it can return; 0: none."""
     seeds: bool = False
-    """The same seed and prompt give the same tokens, whatever else runs."""
+    """The same seed and prompt give the same tokens, whatever else runs (on GPUs: but for rounding in batches)."""
     stop_strings: bool = False
     stream: bool = False
     """Chunks arrive token by token when asked."""
@@ -80,11 +80,15 @@ class Request:
     sampling: Sampling
     """With temperature, top_p and top_k resolved: ``None`` no longer means *default* but *off*."""
     seeds: tuple[int, ...]
-    """One seed a sample, each in [0, 2**63)."""
+    """One seed a sample, at least one, each in [0, 2**63)."""
     stream: bool = False
     """Whether chunks are wanted token by token; else one chunk a sample, at its end."""
     priority: int = 0
     """Lower runs first, where the engine can."""
+
+    def __post_init__(self) -> None:
+        if not self.seeds:
+            raise ValueError("a request needs at least one seed; give one for each sample wanted")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

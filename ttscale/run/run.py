@@ -99,7 +99,7 @@ class Run:
         self.problem = problem
         self.budget = BudgetView(scope)
         self.order = order
-        self.bucket = bucket
+        self.bucket: Bucket = bucket
         self.path = path
         self.trace = trace
         self.critical_path_tokens = critical_path_tokens
@@ -235,8 +235,9 @@ class Run:
             critical_path_tokens=self.critical_path_tokens,
         )
         seconds = budget.seconds if budget else None
+        deadline = asyncio.timeout(seconds)
         try:
-            async with asyncio.timeout(seconds) as deadline:
+            async with deadline:
                 yield run
         except TimeoutError:
             if not deadline.expired():

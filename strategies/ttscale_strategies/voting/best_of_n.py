@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal
 
 from ttscale.answers import answer_key, extract_answer
-
 from ttscale.errors import BudgetExhausted
 from ttscale.registry import create_verifier
 from ttscale.run import Run, SampleBlock

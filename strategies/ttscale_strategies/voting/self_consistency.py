@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, TypeAlias
 
 from ttscale.answers import AnswerClasses, extract_answer
-
 from ttscale.errors import BudgetExhausted
 from ttscale.run import Run
 from ttscale.types import Candidate, Outcome, Problem, Sample, Sampling, StopReason
 from ttscale_strategies.voting.rules import is_vote_decided, majority
+
+_Ballots: TypeAlias = list[tuple[Sample, Candidate]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,13 +46,15 @@ class SelfConsistency:
         """Vote until all samples are in, the vote is decided, or the budget is spent."""
         sampling = Sampling(temperature=self.temperature, max_tokens=self.max_tokens)
         classes = AnswerClasses(run.workers)
-        ballots: dict[int, tuple[Sample, Candidate]] = {}
+        answered: dict[int, tuple[Sample, str | None]] = {}
+        ballots: _Ballots = []
         stop_reason: StopReason = "finished"
         async with run.sample(problem.prompt, n=self.n, sampling=sampling) as samples:
             try:
                 async for sample in samples:
-                    ballots[sample.index] = sample, await _candidate(sample, classes)
-                    self._tell_best(ballots, run)
+                    answered[sample.index] = sample, _answer(sample)
+                    ballots = await _cast([answered[index] for index in sorted(answered)], classes)
+                    _tell_best(ballots, run)
                     if self.stop == "decided" and self._is_decided(ballots):
                         stop_reason = "decided" if len(ballots) < self.n else "finished"
                         break
@@ -60,34 +64,45 @@ class SelfConsistency:
                 stop_reason = "budget"
         return _elect(ballots, stop_reason)
 
-    def _is_decided(self, ballots: dict[int, tuple[Sample, Candidate]]) -> bool:
-        votes = {index: candidate.key for index, (_, candidate) in ballots.items()}
+    def _is_decided(self, ballots: _Ballots) -> bool:
+        votes = {candidate.index: candidate.key for _, candidate in ballots}
         return is_vote_decided(votes, set(range(self.n)) - set(votes))
 
-    def _tell_best(self, ballots: dict[int, tuple[Sample, Candidate]], run: Run) -> None:
-        outcome = _elect(ballots, "finished")
-        run.best(outcome.answer, key=outcome.key, confidence=outcome.confidence, text=outcome.text)
+
+def _answer(sample: Sample) -> str | None:
+    return None if sample.is_error else extract_answer(sample.text)
 
 
-async def _candidate(sample: Sample, classes: AnswerClasses) -> Candidate:
-    answer = None if sample.is_error else extract_answer(sample.text)
-    return Candidate(
-        index=sample.index,
-        answer=answer,
-        key=await classes.key(answer),
-        num_tokens=sample.num_tokens,
-        finish_reason=sample.finish_reason,
-    )
+async def _cast(answered: Sequence[tuple[Sample, str | None]], classes: AnswerClasses) -> _Ballots:
+    """Turn answers, in the order of their samples, into votes: who came first does not matter."""
+    keys = await classes.keys([answer for _, answer in answered])
+    return [
+        (
+            sample,
+            Candidate(
+                index=sample.index,
+                answer=answer,
+                key=key,
+                num_tokens=sample.num_tokens,
+                finish_reason=sample.finish_reason,
+            ),
+        )
+        for (sample, answer), key in zip(answered, keys, strict=True)
+    ]
 
 
-def _elect(ballots: dict[int, tuple[Sample, Candidate]], stop_reason: StopReason) -> Outcome:
+def _tell_best(ballots: _Ballots, run: Run) -> None:
+    outcome = _elect(ballots, "finished")
+    run.best(outcome.answer, key=outcome.key, confidence=outcome.confidence, text=outcome.text)
+
+
+def _elect(ballots: _Ballots, stop_reason: StopReason) -> Outcome:
     """Count the votes; the answer's text is that of the winner's first voter by index."""
-    ordered = [ballots[index] for index in sorted(ballots)]
-    candidates = tuple(candidate for _, candidate in ordered)
+    candidates = tuple(candidate for _, candidate in ballots)
     winner = majority([candidate.key for candidate in candidates])
     if winner is None:
-        return _nobody(ordered, stop_reason)
-    sample, elected = next(ballot for ballot in ordered if ballot[1].key == winner.key)
+        return _nobody(ballots, stop_reason)
+    sample, elected = next(ballot for ballot in ballots if ballot[1].key == winner.key)
     return Outcome(
         answer=elected.answer,
         key=elected.key,
@@ -98,10 +113,10 @@ def _elect(ballots: dict[int, tuple[Sample, Candidate]], stop_reason: StopReason
     )
 
 
-def _nobody(ordered: list[tuple[Sample, Candidate]], stop_reason: StopReason) -> Outcome:
+def _nobody(ballots: _Ballots, stop_reason: StopReason) -> Outcome:
     """Return the outcome of a vote without a voter; an error if every sample failed."""
-    candidates = tuple(candidate for _, candidate in ordered)
-    errors = [sample.error for sample, _ in ordered if sample.is_error]
-    if len(errors) == len(ordered):
+    candidates = tuple(candidate for _, candidate in ballots)
+    errors = [sample.error for sample, _ in ballots if sample.is_error]
+    if len(errors) == len(ballots):
         return Outcome(answer=None, candidates=candidates, stop_reason="error", error=errors[0])
     return Outcome(answer=None, candidates=candidates, stop_reason=stop_reason)

@@ -162,7 +162,13 @@ class VLLMBackend(Backend):
             self._works.clear()
             await engine.aclose()
 
-    def _running(self) -> VLLMEngine:
+    @property
+    def engine(self) -> VLLMEngine:
+        """The running engine, for measurements beside the scheduler.
+
+        Raises:
+            BackendError: the backend is not running.
+        """
         if self._engine is None:
             raise BackendError("the vllm backend is not running; use it inside `async with backend:`")
         return self._engine
@@ -173,7 +179,7 @@ class VLLMBackend(Backend):
         Raises:
             BackendError: the backend is not running, the model has no chat template, or the template refuses.
         """
-        return Prompt(token_ids=self._running().vocabulary.encode(prompt))
+        return Prompt(token_ids=self.engine.vocabulary.encode(prompt))
 
     def decode(self, token_ids: Sequence[int]) -> str:
         """Return the text of token ids, special tokens left out.
@@ -181,7 +187,7 @@ class VLLMBackend(Backend):
         Raises:
             BackendError: the backend is not running.
         """
-        return self._running().vocabulary.decode(token_ids)
+        return self.engine.vocabulary.decode(token_ids)
 
     def generate(self, request: Request) -> Generation:
         """Start a request and return at once; what is wrong with it comes as its samples' error."""
@@ -205,7 +211,7 @@ class VLLMBackend(Backend):
         Raises:
             BackendError: it cannot be run.
         """
-        engine = self._running()
+        engine = self.engine
         if asyncio.get_running_loop() is not self._loop:
             raise BackendError("the vllm backend belongs to the event loop it was started on; use it there")
         ids = list(engine.vocabulary.encode(prompt))
