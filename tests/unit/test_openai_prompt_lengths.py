@@ -34,6 +34,13 @@ def test_a_bill_of_nothing_teaches_nothing() -> None:
     assert lengths.estimate(Prompt(text="abcdefgh")) == 2
 
 
+def test_token_ids_do_not_change_what_a_byte_is_worth() -> None:
+    lengths = PromptLengths()
+    lengths.learn(Prompt(text="x" * 100), 50)
+    lengths.learn(Prompt(token_ids=tuple(range(1000))), 1000)
+    assert lengths.estimate(Prompt(text="y" * 30)) == 15
+
+
 async def test_a_stopped_request_is_charged_the_prompt_as_it_was_billed_before() -> None:
     answer, _ = paused(piece("It "))
     async with serving(answer, ANSWER, answer) as (_, backend):

@@ -21,8 +21,8 @@ class PromptLengths:
         self._num_tokens = 0
 
     def learn(self, prompt: Prompt, num_tokens: int) -> None:
-        """Take in a bill; one of no tokens says nothing."""
-        if num_tokens <= 0:
+        """Take in a bill; one of no tokens says nothing, and the length of token ids is no question."""
+        if num_tokens <= 0 or prompt.token_ids is not None:
             return
         if prompt not in self._billed:
             self._num_bytes += _num_bytes(prompt)
