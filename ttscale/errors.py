@@ -46,7 +46,8 @@ class UnknownPlugin(ConfigError):
         names = sorted(known)
         close = get_close_matches(name, names, n=1)
         hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(names)}."
-        super().__init__(f"No {kind} is called {name!r}; {hint} `ttscale list` shows them all.")
+        plural = f"{kind[:-1]}ies" if kind.endswith("y") else f"{kind}s"
+        super().__init__(f"No {kind} is called {name!r}; {hint} `ttscale list {plural}` shows them all.")
 
 
 class ParameterError(ConfigError):

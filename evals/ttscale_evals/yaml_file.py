@@ -31,8 +31,13 @@ class YamlFile:
             text = path.read_text(encoding="utf-8")
             root = yaml.compose(text, Loader=yaml.SafeLoader)
             document: object = yaml.safe_load(text)
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"the config file {str(path)!r} cannot be read: {error}.") from error
+        except OSError as error:
+            why = error.strerror or str(error)
+            raise ConfigError(
+                f"the config file {str(path)!r} cannot be read: {why}; check the path."
+            ) from error
+        except UnicodeDecodeError as error:
+            raise ConfigError(f"the config file {str(path)!r} is not text in UTF-8: {error}.") from error
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             line = f"line {mark.line + 1} of " if mark else ""

@@ -293,7 +293,11 @@ def test_a_broken_config_file(text: str, sentence: str, here: Path, capsys: pyte
 
 
 def test_a_config_file_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
-    assert_refused(["eval", "nowhere.yaml"], "'nowhere.yaml' cannot be read", capsys)
+    assert_refused(
+        ["eval", "nowhere.yaml"],
+        "'nowhere.yaml' cannot be read: No such file or directory; check the path.",
+        capsys,
+    )
 
 
 def test_nothing_to_evaluate(capsys: pytest.CaptureFixture[str]) -> None:
@@ -338,7 +342,10 @@ def test_a_data_file_with_a_broken_line(
     with (here / "sums.jsonl").open("a") as file:
         file.write('{"question": "What is 4 + 4?", "answer"\n')
     use_backend(FakeBackend(adding))
-    assert_refused(EVAL, "line 5", capsys)
+    sentence = (
+        "line 5 of '{}' is not JSON (Expecting ':' delimiter at column 40); mend the line or take it out."
+    )
+    assert_refused(EVAL, sentence.format(here / "sums.jsonl"), capsys)
     assert not (here / "run").exists()
 
 

@@ -60,18 +60,33 @@ def test_a_plugin_is_drawn_line_by_line() -> None:
         name="mine",
         source="my-package 1.0",
         description="Does it.",
-        parameters=(Parameter("n", "int", 4), Parameter("path", "str", required=True)),
+        parameters=(
+            Parameter("n", "int", 4),
+            Parameter("path", "str", required=True),
+            Parameter("text", "str", ""),
+        ),
         needs=("logprobs", "seeds"),
         needs_target=True,
+        also_named=tuple(f"other_name_{number}" for number in range(8)),
     )
     assert render_plugin(plugin).splitlines() == [
         "mine  [my-package 1.0]",
         "    Does it.",
         "      n: int = 4",
         "      path: str",
+        '      text: str = ""',
         "    reads the reference answer",
         "    needs of the model: logprobs, seeds",
+        "    by name:",
+        "      " + " ".join(f"other_name_{number}," for number in range(7)),
+        "      other_name_7",
     ]
+
+
+def test_every_set_of_reasoning_gym_is_listed_by_name() -> None:
+    benchmarks = {plugin.name: plugin for plugin in inspect_all("benchmarks")}
+    assert {"countdown", "chain_sum", "gsm_symbolic"} <= set(benchmarks["reasoning_gym"].also_named)
+    assert benchmarks["gsm8k"].also_named == ()
 
 
 def test_a_name_from_a_third_party_cannot_write_escape_sequences() -> None:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 from ttscale.backends import Backend, Capabilities
 from ttscale.cli import main
 from ttscale.cli.solve import render_outcome
-from ttscale.registry import load
+from ttscale.registry import Spec, load
+from ttscale.run import Run
 from ttscale.testing import FakeBackend, Reply
-from ttscale.types import JSON, Outcome, Usage
+from ttscale.types import JSON, Outcome, Problem, Usage
 
 UseBackend = Callable[[Backend], None]
 
@@ -82,6 +86,33 @@ def test_a_budget_that_runs_out_gives_the_best_answer_so_far(
     document = json.loads(capsys.readouterr().out)
     assert document["stop_reason"] == "budget"
     assert document["answer"] == "42"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clumsy:
+    """Fails."""
+
+    needs: ClassVar[frozenset[str]] = frozenset()
+
+    def max_samples(self) -> int:
+        return 1
+
+    async def solve(self, problem: Problem, run: Run) -> Outcome:
+        raise ZeroDivisionError("division by zero")
+
+
+def test_the_traceback_of_a_strategy_is_shown_only_when_asked_for(
+    use_backend: UseBackend, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("ttscale.registry.load", lambda kind, name: Clumsy)
+    monkeypatch.setattr("ttscale.registry.describe", lambda plugin: Spec("clumsy", {}))
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])  # pytest's own, which a program does not have
+    use_backend(answers("42"))
+    assert main(["solve", "How much?", "--strategy", "clumsy"]) == 1
+    assert capsys.readouterr().err == "error: ZeroDivisionError: division by zero\n"
+    use_backend(answers("42"))
+    assert main(["--debug", "solve", "How much?", "--strategy", "clumsy"]) == 1
+    assert "Traceback" in capsys.readouterr().err
 
 
 def test_a_failed_strategy_exits_with_1(use_backend: UseBackend, capsys: pytest.CaptureFixture[str]) -> None:
@@ -161,6 +192,17 @@ def test_a_model_without_what_the_strategy_needs_is_refused(
     use_backend(FakeBackend("x", capabilities=Capabilities(token_ids=True, seeds=True)))
     assert main(["solve", "How much?", "--strategy", "best_of_n"]) == 2
     assert "ConfidenceVerifier needs logprobs, which the backend 'fake'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verifier", ["math", "reasoning_gym"])
+def test_a_verifier_that_reads_the_reference_answer_is_refused(
+    verifier: str, use_backend: UseBackend, capsys: pytest.CaptureFixture[str]
+) -> None:
+    backend = answers("42")
+    use_backend(backend)
+    assert main(["solve", "How much?", "--strategy", f"best_of_n:verifier={verifier}"]) == 2
+    assert "grades by the reference answer" in capsys.readouterr().err
+    assert not backend.requests
 
 
 def test_an_empty_question_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import traceback
@@ -32,6 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: the words after ``ttscale``; ``None``: those of this process.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
+    _show_log(_is_debugging(words))
     try:
         get_command(build_app(words))(args=words, prog_name="ttscale")
     except SystemExit as ended:
@@ -43,6 +45,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
             traceback.print_exception(error)
         return report_error(error)
     return 0
+
+
+def _show_log(wanted: bool) -> None:
+    """Let ttscale's log, with its tracebacks, through to standard error, or keep it back.
+
+    What failed is said by the command itself, once and in a line.
+    """
+    log, silence = logging.getLogger("ttscale"), logging.NullHandler
+    for handler in [handler for handler in log.handlers if isinstance(handler, silence)]:
+        log.removeHandler(handler)
+    if not wanted:
+        log.addHandler(silence())  # without any handler warnings would be printed
 
 
 def report_error(error: Exception) -> int:

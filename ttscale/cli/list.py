@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
 from typing import TYPE_CHECKING, Annotated, Final, cast
 
 import typer
@@ -47,4 +48,8 @@ def render_plugin(plugin: PluginInfo) -> str:
         lines.append("    reads the reference answer")
     if plugin.needs:
         lines.append(f"    needs of the model: {one_line(', '.join(plugin.needs))}")
+    if plugin.also_named:
+        lines.append("    by name:")
+        names = wrap(one_line(", ".join(plugin.also_named)), width=100)
+        lines += [f"      {line}" for line in names]
     return "\n".join(lines)

@@ -38,6 +38,8 @@ def _shown(value: JSON) -> str:
     if isinstance(value, dict) and isinstance(value.get("name"), str):
         params = value.get("params")
         return str(Spec(cast("str", value["name"]), params if isinstance(params, dict) else {}))
+    if value == "":
+        return '""'
     return "null" if value is None else str(value)
 
 
@@ -55,6 +57,8 @@ class PluginInfo:
     """Capabilities it needs of the model."""
     needs_target: bool = False
     """Whether it reads the reference answer: of use in an evaluation only."""
+    also_named: tuple[str, ...] = ()
+    """Names that stand for it with one of its parameters chosen."""
     error: str | None = None
     """Why it cannot be used here; ``None``: it can."""
 
@@ -63,6 +67,7 @@ class PluginInfo:
         document = asdict(self)
         document["parameters"] = [asdict(parameter) for parameter in self.parameters]
         document["needs"] = list(self.needs)
+        document["also_named"] = list(self.also_named)
         return document
 
 
@@ -93,11 +98,17 @@ def _inspect(kind: Kind, name: str, source: str) -> PluginInfo:
             parameters=_parameters(cls),
             needs=tuple(sorted(getattr(cls, "needs", ()))),
             needs_target=bool(getattr(cls, "needs_target", False)),
+            also_named=_also_named(cls),
         )
     except TTScaleError as error:
         return PluginInfo(name=name, source=source, error=str(error))
     except Exception as error:  # a third party's module may raise anything while it is imported
         return PluginInfo(name=name, source=source, error=f"{type(error).__name__}: {error}")
+
+
+def _also_named(cls: type) -> tuple[str, ...]:
+    names = cast("Callable[[], Sequence[str]] | None", getattr(cls, "also_named", None))
+    return () if names is None else tuple(names())
 
 
 def _first_sentence(cls: type) -> str:

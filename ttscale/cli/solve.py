@@ -50,6 +50,7 @@ def solve(
     limits = Budget.parse(budget)
     with quiet_stdout():
         built = create_strategy(strategy_spec(strategy, settings or []))
+        _refuse_oracles(built)
         outcome = asyncio.run(_answer(question, model, built, limits, prices, seed))
     if as_json:
         spec = describe(built)
@@ -61,6 +62,26 @@ def solve(
     if outcome.stop_reason == "error":
         note(f"error: {one_line(outcome.error or 'the strategy failed without saying why')}")
         raise typer.Exit(1)
+
+
+def _refuse_oracles(plugin: object) -> None:
+    """Raise ConfigError for a verifier anywhere in a strategy that reads what a mere question does not have."""
+    from dataclasses import fields, is_dataclass
+
+    from ttscale.errors import ConfigError
+    from ttscale.strategy import Strategy
+    from ttscale.verifier import Verifier
+
+    if isinstance(plugin, Verifier) and plugin.needs_target:
+        raise ConfigError(
+            f"{type(plugin).__name__} grades by the reference answer, which a question asked here lacks; "
+            f"choose another verifier, --set verifier=confidence say."
+        )
+    if isinstance(plugin, Strategy | Verifier) and is_dataclass(plugin):
+        for field in fields(plugin):
+            value = getattr(plugin, field.name)
+            for part in value if isinstance(value, tuple) else (value,):
+                _refuse_oracles(part)
 
 
 async def _answer(

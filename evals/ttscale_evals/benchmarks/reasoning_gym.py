@@ -7,7 +7,7 @@ downloaded and no model can have seen exactly these.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import MISSING, dataclass, field, fields
 from itertools import islice
@@ -54,6 +54,11 @@ class ReasoningGymBenchmark:
             raise ValueError(
                 f"seed must lie in [0, 1e9 - size], got {self.seed!r}: seeds from 1e9 on are for training"
             )
+
+    @staticmethod
+    def also_named() -> Sequence[str]:
+        """Return the sets' names: each is a benchmark of its own, as ``ttscale list benchmarks`` says."""
+        return sorted(dataset_configs())
 
     def check(self) -> None:
         """Find out whether the set exists and takes this configuration, without making problems.
@@ -115,7 +120,7 @@ class ReasoningGymBenchmark:
         """Return the set's configuration object, checked."""
         known = dataset_configs()
         if self.dataset not in known:
-            raise UnknownPlugin("reasoning-gym set", self.dataset, known)
+            raise UnknownPlugin("benchmark", self.dataset, known)
         config_class, label = known[self.dataset], self._label()
         given = {name: _converted(config_class, name, value, label) for name, value in self.config.items()}
         config = config_class(**given, seed=seed, size=self.size)

@@ -134,9 +134,14 @@ def _read_jsonl(file: BinaryIO, source: str) -> Iterator[Record]:
             continue
         place = f"line {number} of {source!r}"
         try:
-            row = json.loads(line)  # bytes: what is not UTF-8 is found in its own line
+            row = json.loads(line.rstrip())  # bytes: what is not UTF-8 is found in its own line
+        except json.JSONDecodeError as error:
+            where = f"{error.msg} at column {error.colno}"
+            raise DataError(f"{place} is not JSON ({where}); mend the line or take it out.") from error
         except (ValueError, RecursionError) as error:
-            raise DataError(f"{place} is not JSON: {_first_line(error)}.") from error
+            raise DataError(
+                f"{place} is not JSON ({_first_line(error)}); mend the line or take it out."
+            ) from error
         yield Record(place, _object(row, place))
 
 
