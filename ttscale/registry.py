@@ -28,7 +28,7 @@ from ttscale.verifier import Verifier
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
-# pydantic and yaml are imported where values are read: `ttscale --help` would take half as long again with them.
+# pydantic and yaml are imported where values are read: with them `ttscale --help` takes half as long again.
 
 Kind = Literal["strategies", "verifiers", "backends", "benchmarks", "commands"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -214,6 +215,17 @@ def test_an_empty_question_is_refused(capsys: pytest.CaptureFixture[str]) -> Non
 def test_a_model_that_is_none_is_refused(model: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["solve", "How much?", "--model", model]) == 2
     assert capsys.readouterr().err.startswith("error: ")
+
+
+def test_a_server_that_is_not_there_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{probe.getsockname()[1]}/v1"
+    assert main(["solve", "How much?", "--model", f"openai:some-model@{url}"]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith(f"error: no server answers at {url}")
+    assert captured.err.count("\n") == 1
 
 
 def test_text_of_the_model_cannot_steer_the_terminal() -> None:
