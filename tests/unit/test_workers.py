@@ -56,6 +56,13 @@ async def test_a_process_is_reused(workers: Workers) -> None:
     assert await process_id(workers) == await process_id(workers)
 
 
+async def test_the_memory_of_the_program_itself_retires_no_process() -> None:
+    ballast = bytearray(os.urandom(1)) * 2**28  # resident, and more than the workers may have
+    async with Workers(1, memory_bytes=2**28) as workers:
+        assert await process_id(workers) == await process_id(workers)
+    assert len(ballast) == 2**28
+
+
 @pytest.mark.parametrize(
     "value", [None, True, 1, -1.5, "é\n\x00", [1, [2]], {"a": {"b": None}}, 10**400, "x" * 10**6]
 )
