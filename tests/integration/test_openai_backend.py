@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.flaky_proxy import FlakyProxy
-from tests.integration.vllm_server import VLLMServer, vllm_server
+from tests.integration.vllm_server import VLLMServer, group_members, vllm_server
 from ttscale.backends import Chunk, Request, load_backend
 from ttscale.backends.openai import OpenAIBackend
 from ttscale.backends.openai.server import Server
@@ -233,20 +233,6 @@ def test_a_server_ends_with_everything_it_started(tmp_path: Path) -> None:
         members = group_members(server.process.pid)
         assert len(members) > 1
     assert group_members(server.process.pid) == []
-
-
-def group_members(group: int) -> list[int]:
-    """Return the living processes of a process group."""
-    members = list[int]()
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal():
-            try:
-                state, _, pgrp = (entry / "stat").read_text().rpartition(")")[2].split()[:3]
-            except OSError:
-                continue
-            if int(pgrp) == group and state != "Z":
-                members.append(int(entry.name))
-    return members
 
 
 def test_the_group_of_this_process_is_seen() -> None:
