@@ -7,7 +7,6 @@ import itertools
 import logging
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
-from dataclasses import fields, is_dataclass
 from types import TracebackType
 from typing import Self, cast
 
@@ -17,11 +16,10 @@ from ttscale.errors import BudgetExhausted, BudgetTooSmall, CapabilityError, Con
 from ttscale.run import Run
 from ttscale.run.room import Room
 from ttscale.scheduling import Scheduler
-from ttscale.strategy import Strategy
+from ttscale.strategy import Strategy, parts
 from ttscale.tasks import TaskKeeper
 from ttscale.trace import Trace
 from ttscale.types import Outcome, Problem
-from ttscale.verifier import Verifier
 from ttscale.workers import Workers
 
 _LOG = logging.getLogger(__name__)
@@ -115,7 +113,7 @@ class Engine:
             ConfigError: the budget limits something that is not known of this model.
         """
         can = self.backend.capabilities.names()
-        for part in _parts(strategy):
+        for part in parts(strategy):
             missing = sorted(part.needs - can)
             if missing:
                 raise CapabilityError(
@@ -152,6 +150,8 @@ class Engine:
         for link in scope.chain():
             if (name := link.lacking(least)) is not None:
                 raise _too_small(link.exhausted(name, least))
+        if scope.seconds_left() == 0:
+            raise BudgetTooSmall("seconds", budget.seconds or 0.0, 0.0, 0.0, problem.id)
 
     async def solve(
         self, problem: Problem | str, *, strategy: Strategy, budget: Budget | None = None, seed: int = 0
@@ -234,17 +234,6 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
             yield from _leaves(inner)
     else:
         yield error
-
-
-def _parts(plugin: object) -> Iterator[Strategy | Verifier]:
-    """Yield a strategy and every strategy and verifier in its fields."""
-    if isinstance(plugin, Strategy | Verifier):
-        yield plugin
-        if is_dataclass(plugin):
-            for field in fields(plugin):
-                value = getattr(plugin, field.name)
-                for item in value if isinstance(value, tuple) else (value,):
-                    yield from _parts(item)
 
 
 async def solve(

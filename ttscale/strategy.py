@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
 from ttscale.types import Outcome, Problem
+from ttscale.verifier import Verifier
 
 if TYPE_CHECKING:
     from ttscale.run import Run
@@ -36,3 +39,14 @@ class Strategy(Protocol):
         This is the declared cost law; `ttscale.testing.check_strategy` holds it against what is observed.
         """
         ...
+
+
+def parts(plugin: object) -> Iterator[Strategy | Verifier]:
+    """Yield a strategy or verifier and every one nested in its fields; nothing for another object."""
+    if isinstance(plugin, Strategy | Verifier):
+        yield plugin
+        if is_dataclass(plugin):
+            for field in fields(plugin):
+                value = getattr(plugin, field.name)
+                for item in value if isinstance(value, tuple) else (value,):
+                    yield from parts(item)

@@ -84,6 +84,25 @@ def test_a_price_table_is_read_and_a_broken_one_is_named(tmp_path: Path) -> None
     path = tmp_path / "prices.yaml"
     path.write_text("date: '2026-11-01'\nmodels: {m: {prompt: 1, generated: 2}}\n")
     assert PriceTable.read(path).models["m"].generated == 2
-    path.write_text("models: {m: {prompt: cheap}}")
-    with pytest.raises(ConfigError, match=r"prices\.yaml"):
+    path.write_text("date: 2026-11-01\nmodels: {}\n")
+    assert PriceTable.read(path).date == "2026-11-01"  # YAML makes a date of it
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("models: {m: {prompt: cheap, generated: 1}}", "date"),
+        ("date: '2026'\nmodels: {m: {prompt: cheap, generated: 1}}", r"models\.m\.prompt"),
+        ("date: '2026'\nmodels: {m: {prompt: -1, generated: 1}}", r"models\.m\.prompt"),
+        ("a: [", "not YAML"),
+        ("just text", "it"),
+    ],
+)
+def test_a_broken_price_table_is_named_with_what_is_wrong_in_one_line(
+    tmp_path: Path, text: str, named: str
+) -> None:
+    path = tmp_path / "prices.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=rf"prices\.yaml.*{named}") as caught:
         PriceTable.read(path)
+    assert "\n" not in str(caught.value)

@@ -29,7 +29,7 @@ class Capabilities:
     max_top_logprobs: int = 0
     """How many alternatives per position it can return; 0: none."""
     seeds: bool = False
-    """The same seed and prompt give the same tokens, whatever else runs (on GPUs: but for rounding in batches)."""
+    """The same seed and prompt give the same tokens, whatever else runs; on a GPU, but for rounding."""
     stop_strings: bool = False
     stream: bool = False
     """Chunks arrive token by token when asked."""

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import yaml
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from ttscale.errors import ConfigError
 from ttscale.types import Usage
@@ -62,11 +63,11 @@ def decode_bytes(profile: ModelProfile, *, context: int, new_tokens: int, batch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Price:
-    """US dollars per million tokens."""
+    """US dollars per million tokens, each >= 0."""
 
-    prompt: float
-    generated: float
-    prompt_cached: float | None = None
+    prompt: Annotated[float, Field(ge=0)]
+    generated: Annotated[float, Field(ge=0)]
+    prompt_cached: Annotated[float, Field(ge=0)] | None = None
     """``None``: cached prompt tokens cost as much as computed ones."""
 
     def usd(self, *, prompt_computed: int, prompt_cached: int, generated: int) -> float:
@@ -90,10 +91,22 @@ class PriceTable:
         Raises:
             ConfigError: it is missing or not of that form.
         """
+        where = f"the price file {str(path)!r}"
         try:
-            return TypeAdapter(cls).validate_python(yaml.safe_load(path.read_text()))
-        except (OSError, yaml.YAMLError, ValidationError) as error:
-            raise ConfigError(f"the price file {str(path)!r} cannot be read: {error}") from error
+            document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise ConfigError(f"{where} cannot be read: {error.strerror}; check the path.") from error
+        except (UnicodeDecodeError, yaml.YAMLError) as error:
+            raise ConfigError(f"{where} is not YAML: {' '.join(str(error).split())}.") from error
+        if isinstance(document, dict) and isinstance(document.get("date"), date):
+            document = {**document, "date": document["date"].isoformat()}  # as YAML reads a date without quotes
+        try:
+            return TypeAdapter(cls).validate_python(document)
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = ".".join(map(str, first["loc"])) or "it"
+            form = "write `date: 2026-11-01` and `models: {NAME: {prompt: 0.5, generated: 1.5}}`"
+            raise ConfigError(f"{where}: {key} is wrong ({first['msg'].lower()}); {form}.") from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -64,24 +64,18 @@ def solve(
         raise typer.Exit(1)
 
 
-def _refuse_oracles(plugin: object) -> None:
+def _refuse_oracles(strategy: Strategy) -> None:
     """Raise ConfigError for a verifier anywhere in a strategy that reads what a mere question does not have."""
-    from dataclasses import fields, is_dataclass
-
     from ttscale.errors import ConfigError
-    from ttscale.strategy import Strategy
+    from ttscale.strategy import parts
     from ttscale.verifier import Verifier
 
-    if isinstance(plugin, Verifier) and plugin.needs_target:
-        raise ConfigError(
-            f"{type(plugin).__name__} grades by the reference answer, which a question asked here lacks; "
-            f"choose another verifier, --set verifier=confidence say."
-        )
-    if isinstance(plugin, Strategy | Verifier) and is_dataclass(plugin):
-        for field in fields(plugin):
-            value = getattr(plugin, field.name)
-            for part in value if isinstance(value, tuple) else (value,):
-                _refuse_oracles(part)
+    for part in parts(strategy):
+        if isinstance(part, Verifier) and part.needs_target:
+            raise ConfigError(
+                f"{type(part).__name__} grades by the reference answer, which a question asked here lacks; "
+                f"choose another verifier, --set verifier=confidence say."
+            )
 
 
 async def _answer(

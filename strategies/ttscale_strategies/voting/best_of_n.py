@@ -41,6 +41,7 @@ class BestOfN:
     def __post_init__(self) -> None:
         if self.n < 1:
             raise ValueError(f"n must be >= 1, got {self.n!r}")
+        self._sampling()
 
     def max_samples(self) -> int:
         """Return n."""
@@ -48,12 +49,9 @@ class BestOfN:
 
     async def solve(self, problem: Problem, run: Run) -> Outcome:
         """Draw and score until all samples are scored, the choice is decided, or the budget is spent."""
-        sampling = Sampling(temperature=self.temperature, max_tokens=self.max_tokens)
-        if "logprobs" in self.verifier.needs:
-            sampling = replace(sampling, logprobs=0)
         contest = _Contest(self, run)
         async with (
-            run.sample(problem.prompt, n=self.n, sampling=sampling) as samples,
+            run.sample(problem.prompt, n=self.n, sampling=self._sampling()) as samples,
             asyncio.TaskGroup() as judging,
         ):
             try:
@@ -65,6 +63,10 @@ class BestOfN:
                     raise
                 contest.stop_reason = "budget"
         return contest.outcome()
+
+    def _sampling(self) -> Sampling:
+        logprobs = 0 if "logprobs" in self.verifier.needs else None
+        return Sampling(temperature=self.temperature, max_tokens=self.max_tokens, logprobs=logprobs)
 
 
 class _Contest:

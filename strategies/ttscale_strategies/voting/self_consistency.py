@@ -37,6 +37,7 @@ class SelfConsistency:
     def __post_init__(self) -> None:
         if self.n < 1:
             raise ValueError(f"n must be >= 1, got {self.n!r}")
+        self._sampling()
 
     def max_samples(self) -> int:
         """Return n."""
@@ -44,12 +45,11 @@ class SelfConsistency:
 
     async def solve(self, problem: Problem, run: Run) -> Outcome:
         """Vote until all samples are in, the vote is decided, or the budget is spent."""
-        sampling = Sampling(temperature=self.temperature, max_tokens=self.max_tokens)
         classes = AnswerClasses(run.workers)
         answered: dict[int, tuple[Sample, str | None]] = {}
         ballots: _Ballots = []
         stop_reason: StopReason = "finished"
-        async with run.sample(problem.prompt, n=self.n, sampling=sampling) as samples:
+        async with run.sample(problem.prompt, n=self.n, sampling=self._sampling()) as samples:
             try:
                 async for sample in samples:
                     answered[sample.index] = sample, _answer(sample)
@@ -63,6 +63,9 @@ class SelfConsistency:
                     raise
                 stop_reason = "budget"
         return _elect(ballots, stop_reason)
+
+    def _sampling(self) -> Sampling:
+        return Sampling(temperature=self.temperature, max_tokens=self.max_tokens)
 
     def _is_decided(self, ballots: _Ballots) -> bool:
         votes = {candidate.index: candidate.key for _, candidate in ballots}

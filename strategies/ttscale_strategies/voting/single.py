@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ttscale.answers import answer_key, extract_answer
-
 from ttscale.run import Run
 from ttscale.types import Candidate, Outcome, Problem, Sampling
 
@@ -25,14 +24,16 @@ class Single:
 
     needs: ClassVar[frozenset[str]] = frozenset()
 
+    def __post_init__(self) -> None:
+        self._sampling()
+
     def max_samples(self) -> int:
         """Return 1."""
         return 1
 
     async def solve(self, problem: Problem, run: Run) -> Outcome:
         """Draw one sample and extract its answer."""
-        sampling = Sampling(temperature=self.temperature, max_tokens=self.max_tokens)
-        async with run.sample(problem.prompt, sampling=sampling) as samples:
+        async with run.sample(problem.prompt, sampling=self._sampling()) as samples:
             sample = await anext(samples)
         answer = None if sample.is_error else extract_answer(sample.text)
         candidate = Candidate(
@@ -50,3 +51,6 @@ class Single:
             stop_reason="error" if sample.is_error else "finished",
             error=sample.error,
         )
+
+    def _sampling(self) -> Sampling:
+        return Sampling(temperature=self.temperature, max_tokens=self.max_tokens)
