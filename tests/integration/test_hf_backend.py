@@ -12,7 +12,7 @@ from ttscale.types import Prompt, Sampling
 
 pytestmark = pytest.mark.integration
 
-QUESTION = "Calculate 4 + 5 - 6 + 3 - 8 + 9."
+QUESTION = "Calculate 4821 - 973 + 6205 - 118."
 
 
 async def test_it_keeps_the_backend_contract() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import os
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -28,13 +28,6 @@ pytestmark = [
 ]
 
 QUESTION = Prompt.user("Calculate 4821 - 973 + 6205 - 118.")
-
-
-@pytest.fixture(scope="session")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VLLMServer]:
-    """Serve the reference model on real vLLM, once for all tests."""
-    with vllm_server(ABACUS_PATH, tmp_path_factory.mktemp("vllm")) as server:
-        yield server
 
 
 @asynccontextmanager
