@@ -46,6 +46,20 @@ async def test_an_answer_in_one_document_is_read_too() -> None:
     assert server.bodies[0]["stream"] is False
 
 
+async def test_a_sample_stopped_before_its_one_document_came_is_charged_in_full() -> None:
+    behaviour, _ = paused()
+    async with (
+        serving(behaviour, streaming=False) as (server, backend),
+        backend.generate(asked()) as generation,
+    ):
+        await server.until(lambda: server.num_open == 1)
+        generation.abort()
+        (chunk,) = [chunk async for chunk in generation]
+    assert chunk.finish_reason == "abort"
+    assert chunk.usage is not None
+    assert (chunk.usage.generated, chunk.usage.prompt_computed > 0) == (30, True)
+
+
 async def test_a_server_that_streams_although_it_should_not_and_the_reverse_are_read() -> None:
     async with serving(document("four")) as (_, backend):
         assert (await drawn(backend, asked()))[0].text == "four"

@@ -13,10 +13,23 @@ from ttscale.types import SampleUsage
 class Table:
     """A generation with one call that draws all its samples."""
 
-    def __init__(self, num_samples: int, *, stream: bool = False, num_prompt_tokens: int = 0) -> None:
+    def __init__(
+        self,
+        num_samples: int,
+        *,
+        stream: bool = False,
+        num_prompt_tokens: int = 0,
+        num_unseen_tokens: int = 0,
+    ) -> None:
         self.generation = Generation(num_samples, self._abort)
         drafts = [Draft(index=index, seed=index) for index in range(num_samples)]
-        self.call = Call(self.generation, drafts, stream=stream, num_prompt_tokens=num_prompt_tokens)
+        self.call = Call(
+            self.generation,
+            drafts,
+            stream=stream,
+            num_prompt_tokens=num_prompt_tokens,
+            num_unseen_tokens=num_unseen_tokens,
+        )
 
     def _abort(self, indices: object) -> None:
         assert isinstance(indices, list)
@@ -143,6 +156,21 @@ async def test_stopping_every_sample_cancels_the_request_and_charges_the_prompt_
 
 def test_a_request_stopped_before_an_answer_has_used_nothing_we_know_of() -> None:
     table = Table(1, num_prompt_tokens=10)
+    table.generation.abort()
+    assert [chunk.usage for chunk in table.arrived()] == [SampleUsage()]
+
+
+def test_where_nobody_could_watch_a_stopped_request_is_charged_the_most_it_may_have_used() -> None:
+    table = Table(2, num_prompt_tokens=10, num_unseen_tokens=30)
+    table.call.note_sent()
+    table.generation.abort([0])
+    table.generation.abort([1])
+    usages = [chunk.usage for chunk in table.arrived()]
+    assert usages == [SampleUsage(), SampleUsage(prompt_computed=10, generated=60)]
+
+
+def test_a_request_that_was_never_sent_costs_nothing_even_where_nobody_could_watch() -> None:
+    table = Table(1, num_prompt_tokens=10, num_unseen_tokens=30)
     table.generation.abort()
     assert [chunk.usage for chunk in table.arrived()] == [SampleUsage()]
 

@@ -82,7 +82,8 @@ class OpenAIBackend(Backend):
     samples_per_request: Literal["auto", "one", "all"] = "auto"
     """``"auto"``: one on vLLM, all elsewhere."""
     streaming: bool = True
-    """False for servers that cannot stream; what a stopped sample has used is then unknown and counts 0."""
+    """False for servers that cannot stream; what a stopped sample has used is then unknown, and it is
+    charged with the most it may have used."""
     prefill: Prefill = "auto"
     """How the server is told to continue an assistant's message; ``"auto"``: known for vLLM only."""
     extra_body: Mapping[str, JSON] = field(default_factory=dict[str, JSON])
@@ -240,6 +241,7 @@ class OpenAIBackend(Backend):
             drafts,
             stream=request.stream,
             num_prompt_tokens=self._likely_length(request.prompt),
+            num_unseen_tokens=0 if self.streaming else request.sampling.max_tokens or 0,
         )
         work.calls.append(call)
         call.task = self._tasks.spawn(
@@ -270,7 +272,7 @@ class OpenAIBackend(Backend):
         most = work.request.sampling.logprobs or 0
         if self._transport is None:
             raise BackendError("the backend is not running; use it inside `async with backend:`")
-        async with self._transport.post(work.endpoint, body) as answer:
+        async with self._transport.post(work.endpoint, body, on_sent=call.note_sent) as answer:
             async with aclosing(answer.events()) as events:
                 async for data in events:
                     call.take(parse_reply(data, max_top_logprobs=most, token_id=self._token_names))

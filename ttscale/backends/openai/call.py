@@ -28,6 +28,8 @@ class Draft:
     num_pieces: int = 0
     """Events in which the model wrote something."""
     num_characters: int = 0
+    num_unseen: int = 0
+    """Its tokens at most, where it was stopped and nobody could see how far it had come."""
     has_begun: bool = False
     """Whether the server has sent anything of it."""
     ended: tuple[FinishReason, str | None] | None = None
@@ -41,9 +43,9 @@ class Draft:
         return self.num_token_ids or self.num_logprobs or None
 
     @property
-    def num_least(self) -> int:
-        """Its tokens, exactly or as a lower bound: every event carries at least one."""
-        return self.num_exact or self.num_pieces
+    def num_known(self) -> int:
+        """Its tokens, exactly or as a lower bound, for every event carries at least one; unseen, at most."""
+        return self.num_exact or self.num_pieces or self.num_unseen
 
     def add(self, delta: Delta) -> None:
         """Take in what an event brings; what has been settled is only counted."""
@@ -87,14 +89,21 @@ class Call:
     count. Those that end last share what is left of the server's bill, so the bill is charged in full: by their
     own counts, or in proportion to their texts. The first of them carries the prompt. What a server goes on
     writing for a sample that was stopped, because others of the request still run, is on the same bill; where
-    the request ends without a bill, what has arrived takes its place, and `num_prompt_tokens` the prompt's.
+    the request ends without a bill, what has arrived takes its place, and `num_prompt_tokens` the prompt's; the
+    most that it may have used, where the answer would have come in one piece and was not waited for.
     """
 
     task: asyncio.Task[None] | None = None
     """Runs the request; cancelled when no sample is wanted any more."""
 
     def __init__(
-        self, generation: Generation, drafts: Sequence[Draft], *, stream: bool, num_prompt_tokens: int
+        self,
+        generation: Generation,
+        drafts: Sequence[Draft],
+        *,
+        stream: bool,
+        num_prompt_tokens: int,
+        num_unseen_tokens: int = 0,
     ) -> None:
         """Make the call of a request that is about to be sent.
 
@@ -103,15 +112,18 @@ class Call:
             drafts: one for each choice of the answer, in order.
             stream: whether chunks are wanted as tokens arrive.
             num_prompt_tokens: length of the prompt, charged where the server's bill does not come.
+            num_unseen_tokens: the most a sample may use before anything of it arrives; 0 where it streams.
         """
         self._generation = generation
         self._drafts = list(drafts)
         self._stream = stream
         self._num_prompt_tokens = num_prompt_tokens
+        self._num_unseen_tokens = num_unseen_tokens
         self.usage: ServerUsage | None = None
         """The server's bill for the whole request, once it is there."""
         self._num_charged = 0
         self._is_prompt_charged = False
+        self._is_sent = False
         self._is_answered = False
 
     @property
@@ -123,6 +135,10 @@ class Call:
     def num_begun(self) -> int:
         """Of how many samples something has arrived."""
         return sum(draft.has_begun for draft in self._drafts)
+
+    def note_sent(self) -> None:
+        """Remember that the server has been asked: from now on the request may cost something."""
+        self._is_sent = True
 
     def take(self, reply: Reply) -> None:
         """Take in one event of the answer and deliver what it completes."""
@@ -170,9 +186,15 @@ class Call:
 
     def abort(self, indices: Sequence[int]) -> None:
         """Stop samples, given by their index in the generation, and the request once it has none left."""
-        stopped = [draft for draft in self._open() if draft.index in indices]
+        open_drafts = self._open()
+        stopped = [draft for draft in open_drafts if draft.index in indices]
+        is_over = len(stopped) == len(open_drafts) > 0
+        if is_over and self._is_sent and self._num_unseen_tokens:
+            self._is_answered = True
+            for draft in self._drafts:
+                draft.num_unseen = self._num_unseen_tokens
         self._stop(stopped, ("abort", None))
-        if stopped and self.task is not None and not self._open():
+        if is_over and self.task is not None:
             self.task.cancel()
 
     def _open(self) -> list[Draft]:
@@ -195,7 +217,7 @@ class Call:
             drafts: with `ended` set.
             is_last: whether no other sample of this request is open, so that they pay what is left of the bill.
         """
-        counts = [draft.num_least for draft in drafts]
+        counts = [draft.num_known for draft in drafts]
         if is_last:
             known = [draft.num_exact for draft in drafts] if self.usage is not None else counts
             rest = max(0, self._bill() - self._num_charged)
@@ -213,7 +235,7 @@ class Call:
         """Return the tokens of the whole request: the server's count, else what has arrived."""
         if self.usage is not None:
             return self.usage.completion_tokens
-        return sum(draft.num_least for draft in self._drafts)
+        return sum(draft.num_known for draft in self._drafts)
 
     def _prompt_share(self) -> tuple[int, int]:
         """Return computed and cached prompt tokens for the one sample that carries them, else zeros."""

@@ -165,11 +165,18 @@ class Transport:
             return (await read_body(response, MAX_EVENT_BYTES)).decode(errors="replace")
 
     @asynccontextmanager
-    async def post(self, path: str, body: Mapping[str, JSON]) -> AsyncGenerator[Answer]:
+    async def post(
+        self, path: str, body: Mapping[str, JSON], *, on_sent: Callable[[], None] = lambda: None
+    ) -> AsyncGenerator[Answer]:
         """Send a request and open its answer, trying again while nothing of an answer has arrived.
 
         A request that waits for its next attempt keeps its place among the `max_concurrency`, so that a server
         in trouble is asked less. Leaving the block before the answer's end closes the connection.
+
+        Args:
+            path: of the endpoint, appended to the base URL.
+            body: of the request.
+            on_sent: called whenever the server is about to be asked, after all waiting for its turn.
 
         Raises:
             RequestFailed: no attempt got an answer.
@@ -177,7 +184,7 @@ class Transport:
         """
         data = json.dumps(body).encode()
         async with self._slots:
-            answer: Answer = await self._retrying(may_pass)(self._ask, f"{self.base_url}{path}", data)
+            answer: Answer = await self._retrying(may_pass)(self._ask, f"{self.base_url}{path}", data, on_sent)
             try:
                 yield answer
             finally:
@@ -192,10 +199,11 @@ class Transport:
             reraise=True,
         )
 
-    async def _ask(self, url: str, data: bytes) -> Answer:
+    async def _ask(self, url: str, data: bytes, on_sent: Callable[[], None]) -> Answer:
         """Make one attempt; return its answer once the first event is there."""
         if self._pace is not None:
             await self._pace.wait()
+        on_sent()
         response = await self._request("POST", url, data)
         answer = Answer(response)
         try:
