@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 MAX_LENGTH = 1024
 """The longest sequence the model can read, in tokens."""
 
-LOGIT_DIVISOR = 1.4
-"""The exported logits are the trained ones divided by this: temperature 1 then samples as 1.4 would.
+LOGIT_DIVISOR = 1.65
+"""The exported logits are the trained ones divided by this: temperature 1 then samples as 1.65 would.
 
 The samples of one question differ more that way, which is what voting and verifying live on; greedy decoding
 stays the same. It is in the weights, not in the default temperature, so that every engine and client sees the

@@ -63,8 +63,8 @@ HELD_OUT_CONFIGS: Mapping[str, tuple[Parameters, ...]] = {
 """Difficulties a held-out evaluation may use; `EVALUATION_CONFIGS` names the one that is used of each set."""
 
 EVALUATION_CONFIGS: Mapping[str, Parameters] = {
-    "chain_sum": {"min_terms": 5, "max_terms": 7, "min_digits": 2, "max_digits": 2},
-    "countdown": {"min_numbers": 3, "max_numbers": 4},
+    "chain_sum": {"min_terms": 6, "max_terms": 8, "min_digits": 2, "max_digits": 2},
+    "countdown": {"min_numbers": 3, "max_numbers": 3},
     "leg_counting": {"min_animals": 3, "max_animals": 10, "min_instances": 1, "max_instances": 15},
 }
 """The reasoning-gym parameters on which `abacus` is evaluated, by data set."""

@@ -76,7 +76,6 @@ class TransformersSampler:
                     _chats(questions[start : start + chunk]),
                     add_generation_prompt=True,
                     padding=True,
-                    padding_side="left",
                     return_tensors="pt",
                     return_dict=True,
                 ),
@@ -147,7 +146,9 @@ class VllmSampler:
 def _load_tokenizer(path: Path) -> PreTrainedTokenizerBase:
     from transformers import AutoTokenizer
 
-    return cast("PreTrainedTokenizerBase", AutoTokenizer.from_pretrained(path))
+    tokenizer = cast("PreTrainedTokenizerBase", AutoTokenizer.from_pretrained(path))
+    tokenizer.padding_side = "left"  # the chat template's own argument of that name does nothing
+    return tokenizer
 
 
 def _chats(questions: Sequence[str]) -> list[list[dict[str, str]]]:
