@@ -1,25 +1,29 @@
-"""`Engine`: one model, started once, on which any number of problems are solved at the same time."""
+"""`Engine`: one model, started once, on which any number of problems are solved at the same time.
+
+Verifiers may use other models beside it; see `ttscale.run.rooms`.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self, cast
 
 from ttscale.backends import Backend, load_backend
-from ttscale.budget import Amount, Budget, CostModel, PriceTable, Scope
+from ttscale.budget import Amount, Budget, PriceTable, Scope
 from ttscale.errors import BudgetExhausted, BudgetTooSmall, CapabilityError, ConfigError
 from ttscale.run import Run
 from ttscale.run.room import Room
-from ttscale.scheduling import Scheduler
-from ttscale.strategy import Strategy, parts
+from ttscale.run.rooms import Rooms
+from ttscale.strategy import Strategy, demands, parts
 from ttscale.tasks import TaskKeeper
 from ttscale.trace import Trace
 from ttscale.types import Outcome, Problem
+from ttscale.verifier import Verifier
 from ttscale.workers import Workers
 
 _LOG = logging.getLogger(__name__)
@@ -28,7 +32,7 @@ _LOG = logging.getLogger(__name__)
 class Engine:
     """A started backend with scheduler, ledger and worker processes; an async context manager.
 
-    Everything it starts ends with it: engine, processes and tasks. It belongs to the loop that entered it.
+    Everything it starts ends with it: engines, processes and tasks. It belongs to the loop that entered it.
     """
 
     def __init__(
@@ -38,6 +42,7 @@ class Engine:
         max_in_flight: int | None = None,
         budget: Budget | None = None,
         prices: PriceTable | None = None,
+        models: Mapping[str, Backend] | None = None,
     ) -> None:
         """Make an engine; nothing starts before it is entered.
 
@@ -46,32 +51,33 @@ class Engine:
             max_in_flight: most samples in the backend at once; default a little over its batch size.
             budget: limits on everything solved on this engine together.
             prices: for budgets and reports in US dollars; looked up by the model's name.
+            models: others that verifiers and strategies may call by these names, each started when it is first
+                needed. Whatever else they call a model must be its URI.
         """
         self.backend = backend
         self._max_in_flight = max_in_flight
         self._budget = budget
         self._prices = prices
+        self._models = models or {}
         self._orders = itertools.count()
         self._stack = AsyncExitStack()
         self._room: Room | None = None
 
     async def __aenter__(self) -> Self:
-        loop = asyncio.get_running_loop()
+        workers, keeper = self._new_workers(), TaskKeeper("the engine")
+        rooms = Rooms(
+            self.backend,
+            named=self._models,
+            workers=workers,
+            keeper=keeper,
+            prices=self._prices,
+            max_in_flight=self._max_in_flight,
+        )
         async with AsyncExitStack() as stack:
-            await stack.enter_async_context(self.backend)
-            workers = await stack.enter_async_context(Workers())
-            keeper = TaskKeeper("the engine")
-            await keeper.start()
-            stack.push_async_callback(keeper.aclose)
-            price = self._prices.models.get(self.backend.profile.name) if self._prices else None
-            self._room = Room(
-                backend=self.backend,
-                scheduler=Scheduler(self.backend, keeper, max_in_flight=self._max_in_flight),
-                workers=workers,
-                cost=CostModel(profile=self.backend.profile, price=price),
-                keeper=keeper,
-            )
-            self.ledger = Scope(self._budget, label="run", clock=loop.time)
+            for shared in (rooms, workers, keeper):  # left in the other order: tasks end before their engines
+                await stack.enter_async_context(shared)
+            self._room = await rooms.open(None)
+            self.ledger = Scope(self._budget, label="run", clock=asyncio.get_running_loop().time)
             self._stack = stack.pop_all()
         return self
 
@@ -80,6 +86,9 @@ class Engine:
     ) -> None:
         self._room = None
         await self._stack.aclose()
+
+    def _new_workers(self) -> Workers:
+        return Workers()
 
     @property
     def room(self) -> Room:
@@ -100,7 +109,10 @@ class Engine:
     def check(
         self, strategy: Strategy, *, problem: Problem | None = None, budget: Budget | None = None
     ) -> None:
-        """Find out before anything is spent whether a strategy can run here.
+        """Find out whether a strategy can run here; nothing is spent, and no model is started.
+
+        Of another model that a verifier or strategy uses, what it can do is looked at once it has started; see
+        `prepare`.
 
         Args:
             strategy: with the verifiers and strategies nested in it.
@@ -108,33 +120,41 @@ class Engine:
             budget: of one problem.
 
         Raises:
-            CapabilityError: the model's backend cannot give what it needs.
+            CapabilityError: a model's backend cannot give what it needs.
             BudgetTooSmall: not one sample of one token fits.
-            ConfigError: the budget limits something that is not known of this model.
+            ConfigError: the budget limits something that is not known of a model, or there is no such model.
         """
-        can = self.backend.capabilities.names()
+        if self.backend.capabilities.rewards:
+            raise CapabilityError(
+                f"{self.backend.profile.name!r} is a reward model, which draws no samples; choose a model that "
+                f"does, and give this one to a verifier, as `prm:model=URI` say."
+            )
+        used = [self.room]
         for part in parts(strategy):
-            missing = sorted(part.needs - can)
-            if missing:
-                raise CapabilityError(
-                    f"{type(part).__name__} needs {' and '.join(missing)}, which the backend "
-                    f"{self.backend.name!r} of {self.backend.profile.name!r} does not give; "
-                    f"choose another model URI or another strategy or verifier."
-                )
-        for limits in (budget, self._budget):
-            self._check_known(limits or Budget())
+            for model, needs in demands(part).items():
+                if (room := self.room.rooms.started(model)) is not None:
+                    _check_able(part, needs, room.backend)
+                    used.append(room)
+        for room in used:
+            for limits in (budget, self._budget):
+                _check_known(limits or Budget(), room)
         if problem is not None:
             self._check_affordable(problem, budget or Budget())
 
-    def _check_known(self, budget: Budget) -> None:
-        cost, counts = self.room.cost, {"prompt_computed": 1, "prompt_cached": 0, "generated": 1}
-        if budget.flops is not None and cost.flops(**counts) is None:
-            raise ConfigError("the model's size is unknown, so FLOPs cannot be limited; limit tokens instead.")
-        if budget.usd is not None and cost.usd(**counts) is None:
-            name = self.backend.profile.name
-            raise ConfigError(
-                f"no price is known for {name!r}, so dollars cannot be limited; give a price table."
-            )
+    async def prepare(
+        self, strategy: Strategy, *, problem: Problem | None = None, budget: Budget | None = None
+    ) -> None:
+        """Do what `check` does, start the other models that the strategy and its verifiers name, check these.
+
+        Raises:
+            ConfigError: a model does not start; or as `check`.
+        """
+        self.check(strategy, problem=problem, budget=budget)
+        others = [model for part in parts(strategy) for model in demands(part) if model is not None]
+        for model in others:
+            await self.room.rooms.open(model)
+        if others:
+            self.check(strategy, problem=problem, budget=budget)
 
     def _check_affordable(self, problem: Problem, budget: Budget) -> None:
         prompt_tokens = self.backend.count_tokens(problem.prompt)
@@ -170,9 +190,10 @@ class Engine:
             gives stop reason ``"error"``.
 
         Raises:
-            ConfigError: the strategy cannot run on this model, or its plugins are not set up.
+            ConfigError: the strategy cannot run on this model, another one that it names does not start, or its
+                plugins are not set up.
         """
-        self.check(strategy, budget=budget)
+        await self.prepare(strategy, budget=budget)
         asked = Problem.ask(problem) if isinstance(problem, str) else problem
         loop = asyncio.get_running_loop()
         limits = budget or Budget()
@@ -189,6 +210,23 @@ class Engine:
             critical_path_tokens=run.critical_path_tokens,
             trace=trace.to_json(),
         )
+
+
+def _check_able(part: Strategy | Verifier, needs: frozenset[str], backend: Backend) -> None:
+    if missing := backend.capabilities.lacking(needs):
+        raise CapabilityError(
+            f"{type(part).__name__} needs {' and '.join(missing)}, which the backend {backend.name!r} of "
+            f"{backend.profile.name!r} does not give; choose another model URI or another strategy or verifier."
+        )
+
+
+def _check_known(budget: Budget, room: Room) -> None:
+    counts = {"prompt_computed": 1, "prompt_cached": 0, "generated": 1}
+    name = room.backend.profile.name
+    if budget.flops is not None and room.cost.flops(**counts) is None:
+        raise ConfigError(f"the size of {name!r} is unknown, so FLOPs cannot be limited; limit tokens instead.")
+    if budget.usd is not None and room.cost.usd(**counts) is None:
+        raise ConfigError(f"no price is known for {name!r}, so dollars cannot be limited; give a price table.")
 
 
 async def _guarded(strategy: Strategy, problem: Problem, run: Run, seconds: float | None) -> Outcome:

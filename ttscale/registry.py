@@ -2,11 +2,12 @@
 
 Built-in plugins are listed in their package's ``BUILTINS`` (name to ``"module:Class"``), so that a fresh
 checkout sees a new one without being installed again. Third-party plugins come from the entry-point groups
-``ttscale.strategies``, ``ttscale.verifiers``, ``ttscale.backends``, ``ttscale.benchmarks`` and
-``ttscale.commands``. Nothing is imported before it is asked for by name.
+``ttscale.strategies``, ``ttscale.verifiers``, ``ttscale.backends``, ``ttscale.benchmarks``,
+``ttscale.commands`` and ``ttscale.templates``. Nothing is imported before it is asked for by name.
 
-A plugin is a dataclass: its fields are its parameters. `create` checks names and types, turns the name or
-`Spec` of a sub-strategy or verifier into that plugin, and `describe` gives the plain form back.
+A prompt template is an object ready for use (`load_template`). Any other plugin is a dataclass: its fields are
+its parameters. `create` checks names and types, turns the name or `Spec` of a sub-strategy or verifier into
+that plugin, and `describe` gives the plain form back.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Final, Literal, NoReturn, cast, get_type_hints
 
-from ttscale.errors import ParameterError, PluginError, UnknownPlugin
+from ttscale.errors import ConfigError, ParameterError, PluginError, UnknownPlugin
 from ttscale.strategy import Strategy
+from ttscale.template import Template
 from ttscale.types import JSON
 from ttscale.verifier import Verifier
 
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 
 # pydantic and yaml are imported where values are read: with them `ttscale --help` takes half as long again.
 
-Kind = Literal["strategies", "verifiers", "backends", "benchmarks", "commands"]
+Kind = Literal["strategies", "verifiers", "backends", "benchmarks", "commands", "templates"]
 
 SINGULAR: Final[Mapping[Kind, str]] = {
     "strategies": "strategy",
@@ -38,14 +40,16 @@ SINGULAR: Final[Mapping[Kind, str]] = {
     "backends": "backend",
     "benchmarks": "benchmark",
     "commands": "command",
+    "templates": "template",
 }
 
-_BUILTIN_PACKAGES: Final[Mapping[Kind, str]] = {
-    "strategies": "ttscale_strategies",
-    "verifiers": "ttscale_verifiers",
-    "backends": "ttscale.backends",
-    "benchmarks": "ttscale_evals.benchmarks",
-    "commands": "ttscale_evals.commands",
+_BUILTIN_MODULES: Final[Mapping[Kind, tuple[str, ...]]] = {
+    "strategies": ("ttscale_strategies",),
+    "verifiers": ("ttscale_verifiers",),
+    "backends": ("ttscale.backends",),
+    "benchmarks": ("ttscale_evals.benchmarks",),
+    "commands": ("ttscale_evals.commands",),
+    "templates": ("ttscale_strategies.templates", "ttscale_verifiers.templates"),
 }
 
 _PLAIN: Final = re.compile(r"[\w./+-][\w ./:+-]*")
@@ -137,8 +141,10 @@ def _entry_points(kind: Kind) -> Mapping[str, str]:
 
 def names(kind: Kind) -> Mapping[str, str]:
     """Return every known plugin of a kind, name to ``"module:Class"``; a built-in name cannot be taken over."""
-    builtins = cast("Mapping[str, str]", importlib.import_module(_BUILTIN_PACKAGES[kind]).BUILTINS)
-    return {**_entry_points(kind), **builtins}
+    found = dict(_entry_points(kind))
+    for module in _BUILTIN_MODULES[kind]:
+        found |= cast("Mapping[str, str]", importlib.import_module(module).BUILTINS)
+    return found
 
 
 def load(kind: Kind, name: str) -> type:
@@ -151,11 +157,32 @@ def load(kind: Kind, name: str) -> type:
     known = names(kind)
     if name not in known:
         raise UnknownPlugin(SINGULAR[kind], name, known)
-    module, _, attribute = known[name].partition(":")
+    return cast("type", _import(known[name], f"the {SINGULAR[kind]} {name!r}"))
+
+
+def load_template(name: str) -> Template:
+    """Return the prompt template of that name.
+
+    Raises:
+        ConfigError: there is none.
+        PluginError: it is registered but cannot be imported, or is no `Template`.
+    """
+    known = names("templates")
+    if name not in known:
+        raise ConfigError(f"No template is called {name!r}; known: {', '.join(sorted(known))}.")
+    template = _import(known[name], f"the template {name!r}")
+    if not isinstance(template, Template):
+        raise PluginError(f"the template {name!r} is registered as {known[name]!r}, which is no Template")
+    return template
+
+
+def _import(path: str, label: str) -> object:
+    """Import what ``"module:name"`` names."""
+    module, _, attribute = path.partition(":")
     try:
-        return cast("type", getattr(importlib.import_module(module), attribute))
+        return cast("object", getattr(importlib.import_module(module), attribute))
     except (ImportError, AttributeError) as error:
-        raise PluginError(f"the {SINGULAR[kind]} {name!r} is registered as {known[name]!r}: {error}") from error
+        raise PluginError(f"{label} is registered as {path!r}: {error}") from error
 
 
 def create(kind: Kind, name: str, params: Mapping[str, JSON] | None = None) -> object:

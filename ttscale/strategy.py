@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
@@ -22,7 +22,8 @@ class Strategy(Protocol):
     """
 
     needs: ClassVar[frozenset[str]]
-    """Names of the `Capabilities` fields it needs of the model, beside those its verifier needs."""
+    """Names of the `Capabilities` fields it needs of the model, beside those its verifier needs; ``"a or b"``
+    where either will do."""
 
     async def solve(self, problem: Problem, run: Run) -> Outcome:
         """Answer the problem.
@@ -39,6 +40,25 @@ class Strategy(Protocol):
         This is the declared cost law; `ttscale.testing.check_strategy` holds it against what is observed.
         """
         ...
+
+
+@runtime_checkable
+class UsesModels(Protocol):
+    """A strategy or verifier that uses other models than the one that samples: ``run.child(model=…)``."""
+
+    @property
+    def models(self) -> Mapping[str | None, frozenset[str]]:
+        """What it needs of each, as `needs` says it, by the model's URI; ``None``: of the model that samples.
+
+        They are started, and their capabilities checked, before anything is spent.
+        """
+        ...
+
+
+def demands(part: Strategy | Verifier) -> Mapping[str | None, frozenset[str]]:
+    """Return what one strategy or verifier, without what is nested in it, needs of each model it uses."""
+    others = part.models if isinstance(part, UsesModels) else {}
+    return {**others, None: part.needs | others.get(None, frozenset())}
 
 
 def parts(plugin: object) -> Iterator[Strategy | Verifier]:

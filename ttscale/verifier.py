@@ -25,7 +25,10 @@ class Example:
 
 @runtime_checkable
 class Verifier(Protocol):
-    """Scores samples. A frozen keyword-only dataclass, like a strategy."""
+    """Scores samples. A frozen keyword-only dataclass, like a strategy.
+
+    One that asks a model to judge says so in a property `models`, see `ttscale.strategy.UsesModels`.
+    """
 
     needs: ClassVar[frozenset[str]]
     """Names of the `Capabilities` fields it needs of the model whose samples it scores."""

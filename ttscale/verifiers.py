@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
-from ttscale_verifiers import ConfidenceVerifier, MathVerifier, ReasoningGymVerifier
+from ttscale_verifiers import (
+    ConfidenceVerifier,
+    MathVerifier,
+    ORMVerifier,
+    PRMVerifier,
+    ReasoningGymVerifier,
+)
 
-__all__ = ["ConfidenceVerifier", "MathVerifier", "ReasoningGymVerifier"]
+__all__ = ["ConfidenceVerifier", "MathVerifier", "ORMVerifier", "PRMVerifier", "ReasoningGymVerifier"]

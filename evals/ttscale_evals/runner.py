@@ -74,7 +74,7 @@ async def run_eval(
     )
     async with Engine(chosen, prices=prices) as engine:
         for cell in plan.cells:
-            engine.check(cell.strategy, problem=cell.problems[0], budget=config.budget)
+            await engine.prepare(cell.strategy, problem=cell.problems[0], budget=config.budget)
             engine.check(cell.strategy, budget=config.total_budget)
         await _try_graders(plan, engine)
         about = describe_run(plan.config, chosen, prices)

@@ -220,10 +220,8 @@ def test_a_price_file_gives_rows_dollars_and_limits_them(
     (row,) = json.loads(capsys.readouterr().out)["rows"]
     assert row["usd"] == pytest.approx((row["prompt_tokens_computed"] + 2 * row["generated_tokens"]) / 1e6)
     table = json.loads((here / "run" / "run.json").read_text())["prices"]
-    assert table == {
-        "date": "2026-11-01",
-        "models": {"fake": {"prompt": 1, "generated": 2, "prompt_cached": None}},
-    }
+    price = {"prompt": 1, "generated": 2, "prompt_cached": None}
+    assert table == {"date": "2026-11-01", "models": {"abacus": price, "fake": price}}
     capsys.readouterr()
     use_backend(FakeBackend(adding))
     assert_refused(

@@ -1,21 +1,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ttscale.reference import ABACUS_PATH
-from ttscale.reference.problems import Problem
+from ttscale.reference.conversation import Conversation, Turn, taught, user
 from ttscale.reference.tokenizer import (
     ASSISTANT,
     BEGIN,
     CHAT_TEMPLATE,
     END,
+    NO_TARGET,
     SPECIAL_TOKENS,
     USER,
-    encode_problem,
+    encode_conversation,
     encode_text,
 )
 
@@ -52,17 +54,41 @@ def test_special_tokens_have_the_first_ids_in_order() -> None:
     assert [SHIPPED.token_to_id(token) for token in SPECIAL_TOKENS] == list(range(len(SPECIAL_TOKENS)))
 
 
-def test_the_chat_template_renders_the_prompt_of_training() -> None:
+def rendered(turns: Sequence[Turn], *, answer: bool) -> list[int]:
+    """Return the tokens that transformers makes of a conversation, by the shipped chat template."""
     loaded = transformers.AutoTokenizer.from_pretrained(ABACUS_PATH)
-    problem = Problem("countdown", 0, QUESTION, ("94*4=376", "376-61=315", "315-6=309"), "94*4-61-6", "")
-    ids, num_prompt = encode_problem(SHIPPED, problem)
-    chat = [{"role": "user", "content": f"{QUESTION}\n"}]
-    assert (
-        loaded.apply_chat_template(chat, add_generation_prompt=True, return_dict=True)["input_ids"]
-        == ids[:num_prompt]
-    )
-    answered = [*chat, {"role": "assistant", "content": problem.solution}]
-    assert loaded.apply_chat_template(answered, return_dict=True)["input_ids"] == ids
+    chat = [{"role": turn.role, "content": turn.text} for turn in turns]
+    return list(loaded.apply_chat_template(chat, add_generation_prompt=answer, return_dict=True)["input_ids"])
+
+
+def test_a_conversation_is_encoded_as_the_chat_template_renders_it() -> None:
+    turns = (user(f"{QUESTION}\n"), taught("94*4=376\n376-61=315"), user("Go on."), taught(" 315-6=309\n"))
+    tokens, targets = encode_conversation(SHIPPED, Conversation(turns, ""))
+    assert tokens == rendered(turns, answer=False)
+    assert rendered(turns[:1], answer=True) == tokens[: len(rendered(turns[:1], answer=True))]
+    learnt = [target for target in targets if target != NO_TARGET]
+    end = SHIPPED.token_to_id(END)
+    assert SHIPPED.decode([t for t in learnt if t != end]) == "94*4=376\n376-61=315315-6=309"
+    assert all(tokens[i + 1] == target for i, target in enumerate(targets) if target != NO_TARGET)
+
+
+def test_a_judge_sees_one_sign_and_learns_another() -> None:
+    turns = (user("2+2=5"), Turn("assistant", "+", "-"), user("5+1=6"), Turn("assistant", "+", "-"))
+    tokens, targets = encode_conversation(SHIPPED, Conversation(turns, ""))
+    assert tokens == rendered(turns, answer=False)
+    minus, end = SHIPPED.token_to_id("-"), SHIPPED.token_to_id(END)
+    assert [target for target in targets if target != NO_TARGET] == [minus, end, minus, end]
+    with pytest.raises(ValueError, match="not as long"):
+        encode_conversation(SHIPPED, Conversation((user("a"), Turn("assistant", "+", "+-+")), ""))
+
+
+def test_a_turn_given_in_part_is_one_message_and_only_the_rest_is_learnt() -> None:
+    parts = (user("a"), Turn("assistant", "1+1=2\n"), Turn("assistant", "2+2=4", "2+2=4", continues=True))
+    tokens, targets = encode_conversation(SHIPPED, Conversation(parts, ""))
+    assert tokens == rendered((user("a"), taught("1+1=2\n2+2=4")), answer=False)
+    learnt = [target for target in targets if target != NO_TARGET]
+    assert SHIPPED.decode(learnt, skip_special_tokens=True) == "2+2=4"
+    assert learnt[-1] == SHIPPED.token_to_id(END)
 
 
 def test_conversations_of_several_turns_and_system_messages_render() -> None:

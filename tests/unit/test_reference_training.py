@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from ttscale.errors import ConfigError
 from ttscale.reference import ABACUS_PATH
+from ttscale.reference.conversation import exchange
 from ttscale.reference.corpus import (
     Example,
     Tally,
@@ -22,10 +24,30 @@ from ttscale.reference.corpus import (
     without_held_out,
 )
 from ttscale.reference.evaluate import boxed_answer, measure
-from ttscale.reference.network import LOGIT_DIVISOR, PAD_ID, Architecture, build_model, export
-from ttscale.reference.problems import EVALUATION_CONFIGS, HELD_OUT_SEEDS, Problem, training_problems
-from ttscale.reference.tokenizer import encode_problem
-from ttscale.reference.train import Recipe, Trainer, batches, collate, export_checkpoint, learning_rate_at
+from ttscale.reference.mixture import Mixture, phrases
+from ttscale.reference.network import (
+    ARCHITECTURES,
+    LOGIT_DIVISOR,
+    PAD_ID,
+    Architecture,
+    build_model,
+    export,
+    load_weights,
+)
+from ttscale.reference.problems import EVALUATION_CONFIGS, HELD_OUT_SEEDS
+from ttscale.reference.tokenizer import NO_TARGET, add_phrases, encode_conversation
+from ttscale.reference.train import (
+    Course,
+    Recipe,
+    Trainer,
+    batches,
+    collate,
+    export_checkpoint,
+    learning_rate_at,
+    load_or_make_tokenizer,
+    read_shares,
+)
+from ttscale.types import Prompt
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -38,8 +60,8 @@ QUICK = Recipe(batch_examples=4, accumulate=2, learning_rate=1e-2, compile_model
 @pytest.fixture(scope="module")
 def examples() -> list[Example]:
     tokenizer = tokenizers.Tokenizer.from_file(str(ABACUS_PATH / "tokenizer.json"))
-    problems = itertools.islice(training_problems(0), 16)
-    return [Example(*encode_problem(tokenizer, problem)) for problem in problems]
+    conversations = itertools.islice(Mixture({"solve": 1.0}, 0).conversations(), 16)
+    return [Example(*encode_conversation(tokenizer, conversation)) for conversation in conversations]
 
 
 def test_importing_the_package_loads_no_heavy_library() -> None:
@@ -76,7 +98,7 @@ def test_the_shipped_model_writes_steps_and_a_box() -> None:
 
 
 def test_a_few_steps_lower_the_loss_and_the_checkpoint_becomes_a_model(
-    tmp_path: Path, examples: list[Example]
+    tmp_path: Path, examples: list[Example], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tokenizer = tokenizers.Tokenizer.from_file(str(ABACUS_PATH / "tokenizer.json"))
     tokenizer.save(str(tmp_path / "tokenizer.json"))
@@ -86,7 +108,8 @@ def test_a_few_steps_lower_the_loss_and_the_checkpoint_becomes_a_model(
     assert losses[0] == pytest.approx(math.log(tokenizer.get_vocab_size()), rel=0.1)
     assert losses[-1] < losses[0] - 0.5
     trainer.save()
-    export_checkpoint(tmp_path, tmp_path / "model", architecture=TINY)
+    monkeypatch.setitem(ARCHITECTURES, "tiny", TINY)
+    export_checkpoint(tmp_path, tmp_path / "model", Course(Mixture({"solve": 1.0}, 0), "tiny"))
     loaded = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "model", dtype=torch.float32)
     for name, weight in model.state_dict().items():
         expected = weight / LOGIT_DIVISOR if name == "model.norm.weight" else weight
@@ -138,14 +161,50 @@ def test_exporting_keeps_the_model_card_and_replaces_the_rest(tmp_path: Path) ->
 def test_a_run_without_checkpoint_cannot_be_exported(tmp_path: Path) -> None:
     tokenizers.Tokenizer.from_file(str(ABACUS_PATH / "tokenizer.json")).save(str(tmp_path / "tokenizer.json"))
     with pytest.raises(FileNotFoundError, match="no checkpoint"):
-        export_checkpoint(tmp_path, tmp_path / "model", architecture=TINY)
+        export_checkpoint(tmp_path, tmp_path / "model", Course(Mixture({"solve": 1.0}, 0)))
 
 
-def test_the_loss_counts_solution_tokens_only() -> None:
-    ids, marks = collate([Example([1, 3, 7, 4, 9, 2], 4), Example([1, 3, 4, 8], 3)])
-    assert ids.tolist() == [[1, 3, 7, 4, 9, 2], [1, 3, 4, 8, PAD_ID, PAD_ID]]
-    predicted = ids.roll(-1, 1)[marks].tolist()
-    assert predicted == [9, 2, 8]
+def test_a_network_starts_from_an_exported_one_and_more_tokens_keep_their_first_weights(tmp_path: Path) -> None:
+    tokenizer = tokenizers.Tokenizer.from_file(str(ABACUS_PATH / "tokenizer.json"))
+    first = build_model(TINY, vocabulary_size=tokenizer.get_vocab_size(), seed=0)
+    export(first, tokenizer, tmp_path / "first")
+    later = build_model(TINY, vocabulary_size=tokenizer.get_vocab_size() + 3, seed=1)
+    fresh = later.state_dict()["model.embed_tokens.weight"][-3:].clone()
+    load_weights(later, tmp_path / "first")
+    for name, weight in first.state_dict().items():
+        torch.testing.assert_close(later.state_dict()[name][: len(weight)], weight, rtol=0.02, atol=1e-3)
+    assert torch.equal(later.state_dict()["model.embed_tokens.weight"][-3:], fresh)
+    small = build_model(Architecture(hidden_size=128, num_layers=1), vocabulary_size=900, seed=0)
+    with pytest.raises(ValueError, match="another size"):
+        load_weights(small, tmp_path / "first")
+
+
+def test_a_new_run_takes_the_tokens_of_the_model_it_starts_from_and_adds_the_phrases(tmp_path: Path) -> None:
+    course = Course(Mixture({"solve": 1.0}, 0), start=ABACUS_PATH)
+    made = load_or_make_tokenizer(tmp_path / "tokenizer.json", course, 10)
+    shipped = tokenizers.Tokenizer.from_file(str(ABACUS_PATH / "tokenizer.json"))
+    assert all(made.token_to_id(token) == id for token, id in shipped.get_vocab().items())
+    assert len(made.encode(phrases()[0], add_special_tokens=False).ids) == 1
+    size = made.get_vocab_size()
+    add_phrases(made, phrases())
+    assert made.get_vocab_size() == size
+
+
+def test_shares_are_read_and_wrong_ones_named() -> None:
+    assert read_shares(["solve", "judge=0.25"]) == {"solve": 1.0, "judge": 0.25}
+    with pytest.raises(ConfigError, match="'judge=much' is not a number"):
+        read_shares(["judge=much"])
+
+
+def test_the_loss_counts_targets_only() -> None:
+    none = NO_TARGET
+    examples = [
+        Example([1, 3, 7, 4, 9, 2], [none, none, none, 9, 2, none]),
+        Example([1, 3, 4], [none, none, 8]),
+    ]
+    ids, targets = collate(examples)
+    assert ids.tolist() == [[1, 3, 7, 4, 9, 2], [1, 3, 4, PAD_ID, PAD_ID, PAD_ID]]
+    assert targets[targets != none].tolist() == [9, 2, 8]
 
 
 def test_batches_use_each_example_at_most_once_and_put_like_lengths_together(examples: list[Example]) -> None:
@@ -178,10 +237,10 @@ def test_missing_data_is_reported_when_nobody_writes_any(tmp_path: Path) -> None
 
 
 def test_training_drops_a_problem_that_is_an_evaluation_problem() -> None:
-    problems = [Problem("chain_sum", i, "q", (), "a", f"key {i}") for i in range(4)]
+    drawn = [exchange(Prompt.user("q"), "a", f"key {number}") for number in range(4)]
     tally = Tally()
-    kept = list(without_held_out(iter(problems), {"key 1", "key 3"}, tally))
-    assert [problem.seed for problem in kept] == [0, 2]
+    kept = list(without_held_out(iter(drawn), {"key 1", "key 3"}, tally))
+    assert [conversation.key for conversation in kept] == ["key 0", "key 2"]
     assert tally == Tally(kept=2, dropped=2)
 
 

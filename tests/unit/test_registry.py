@@ -15,6 +15,7 @@ from ttscale import registry
 from ttscale.errors import ParameterError, PluginError, UnknownPlugin
 from ttscale.registry import Kind, Spec
 from ttscale.strategies import BestOfN, SelfConsistency, Single
+from ttscale.template import Template
 from ttscale.types import JSON
 from ttscale.verifier import Verifier
 
@@ -80,7 +81,9 @@ def test_every_builtin_names_something_that_exists(kind: Kind) -> None:
         module, _, attribute = path.partition(":")
         assert find_spec(module) is not None, f"{name} names {path}"
         assert attribute.isidentifier()
-        if kind != "backends":  # their engines are heavy, and optional
+        if kind == "templates":
+            assert isinstance(registry.load_template(name), Template)
+        elif kind != "backends":  # their engines are heavy, and optional
             assert callable(getattr(importlib.import_module(module), attribute))
 
 

@@ -328,6 +328,15 @@ async def test_logprobs_are_those_of_the_script() -> None:
     assert [top[token] for top, token in zip(chunk.top_logprobs, b"ab", strict=True)] == [-0.25, -2.0]
 
 
+@virtual_clock
+async def test_top_logprobs_can_be_scripted_and_belong_to_their_tokens_in_a_continuation_too() -> None:
+    reply = Reply("ab", top_logprobs=[{"a": -0.1, "x": -2.5, "y": -4.0}, {"b": -0.2, "z": -1.5}])
+    chunk = await last(reply, Sampling(logprobs=2))
+    assert chunk.top_logprobs == ({97: -0.1, ord("x"): -2.5}, {98: -0.2, ord("z"): -1.5})
+    begun = Prompt(messages=(Message("user", "hi"), Message("assistant", "a")))
+    assert (await last(reply, Sampling(logprobs=1), begun)).top_logprobs == ({98: -0.2},)
+
+
 def test_wrong_construction_is_refused() -> None:
     with pytest.raises(ValueError, match="batch_size"):
         FakeBackend("x", batch_size=0)
@@ -337,6 +346,8 @@ def test_wrong_construction_is_refused() -> None:
         Reply("abc", num_tokens=2)
     with pytest.raises(ValueError, match="one a token"):
         Reply("abc", logprobs=[-1.0])
+    with pytest.raises(ValueError, match="top_logprobs must be one a token"):
+        Reply("abc", top_logprobs=[{"a": -1.0}])
     with pytest.raises(ValueError, match="fail_after"):
         Reply("abc", fail_after=1)
     with pytest.raises(ValueError, match="other than '1'"):

@@ -10,6 +10,7 @@ import pytest
 
 from ttscale import registry
 from ttscale.backends import Backend, Chunk, Generation, ModelProfile, Request
+from ttscale.backends.rewards import RewardHead
 from ttscale.backends.vllm import VLLMBackend, engine
 from ttscale.backends.vllm.samples import (
     Completion,
@@ -45,6 +46,25 @@ def letters(token_ids: Sequence[int]) -> str:
 
 
 @dataclass
+class Rows:
+    rows: list[float] | list[list[float]]
+
+    def tolist(self) -> list[float] | list[list[float]]:
+        return self.rows
+
+
+@dataclass
+class Logits:
+    data: Rows
+
+
+@dataclass
+class Pooled:
+    outputs: Logits
+    num_cached_tokens: int | None = 2
+
+
+@dataclass
 class PlayedEngine:
     """Ends each request at once, or, where it is not `going`, when that is aborted and it `answers`."""
 
@@ -63,6 +83,9 @@ class PlayedEngine:
     aborted: list[list[str]] = field(default_factory=list[list[str]])
     running: dict[str, asyncio.Queue[Step]] = field(default_factory=dict[str, "asyncio.Queue[Step]"])
     prompt_step: Step | None = None
+    reward_head: RewardHead | None = None
+    logits: list[float] | list[list[float]] = field(default_factory=list[float])
+    pooled: list[tuple[bytes, int | None]] = field(default_factory=list[tuple[bytes, int | None]])
 
     @property
     def vocabulary(self) -> PlayedEngine:
@@ -92,6 +115,19 @@ class PlayedEngine:
             raise self.error
         if self.prompt_step is not None:
             yield self.prompt_step
+
+    def token_id(self, text: str) -> int | None:
+        return ord(text) if len(text) == 1 else None
+
+    async def pooling_outputs(
+        self, prompt_ids: Sequence[int], step_id: int | None, request_id: str
+    ) -> AsyncGenerator[Pooled, None]:
+        if self.error is not None:
+            raise self.error
+        if not self.going:
+            await asyncio.Event().wait()
+        self.pooled.append((bytes(prompt_ids), step_id))
+        yield Pooled(Logits(Rows(self.logits)))
 
     async def abort(self, request_ids: Sequence[str]) -> None:
         self.aborted.append(list(request_ids))
@@ -260,3 +296,95 @@ def test_it_is_built_from_plain_parameters() -> None:
         registry.create("backends", "vllm", {"model": "m", "max_num_seqs": 0})
     with pytest.raises(ParameterError, match=r"in \(0, 1\], got 1\.5"):
         registry.create("backends", "vllm", {"model": "m", "gpu_memory_utilization": 1.5})
+
+
+# ── reward models ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def graded(head: RewardHead, logits: list[float] | list[list[float]]) -> PlayedEngine:
+    return PlayedEngine(reward_head=head, logits=logits)
+
+
+STEPS, WHOLE = RewardHead("steps", num_labels=2), RewardHead("whole", num_labels=1)
+
+
+@pytest.mark.parametrize(
+    "logits",
+    [[[0.0, 0.0], [0.0, 1.0]], [[9.0, 9.0], [0.0, 0.0], [9.0, 0.0], [0.0, 1.0]]],
+    ids=["of the steps", "of all tokens"],
+)
+async def test_a_model_of_steps_is_read_off_at_their_tokens(play: Play, logits: list[list[float]]) -> None:
+    played = graded(STEPS, logits)
+    async with play(played) as backend:
+        assert backend.capabilities.rewards
+        assert not backend.capabilities.logprobs
+        rewards = await backend.reward(Prompt(text="a.b."), step_token=".")
+    assert rewards.values == pytest.approx((0.5, 0.731059), abs=1e-6)
+    assert rewards.usage == SampleUsage(prompt_computed=2, prompt_cached=2)
+    assert played.pooled == [(b"a.b.", ord("."))]
+
+
+async def test_a_model_of_whole_texts_gives_one_reward(play: Play) -> None:
+    async with play(graded(WHOLE, [1.0])) as backend:
+        assert (await backend.reward(Prompt(text="abcd"))).values == pytest.approx((0.731059,), abs=1e-6)
+
+
+async def test_another_number_of_rewards_than_steps_is_an_error(play: Play) -> None:
+    async with play(graded(STEPS, [[0.0, 0.0]] * 3)) as backend:
+        with pytest.raises(BackendError, match="3 rewards where 2 were due"):
+            await backend.reward(Prompt(text="a.b."), step_token=".")
+
+
+@pytest.mark.parametrize(
+    ("head", "step_token", "text", "message"),
+    [
+        (STEPS, "<extra_0>", "a.", "step_token='<extra_0>' is not one token of 'm'"),
+        (STEPS, None, "a.", "say in step_token"),
+        (WHOLE, ".", "a.", "grades whole texts"),
+    ],
+)
+async def test_a_wrong_step_token_is_named(
+    play: Play, head: RewardHead, step_token: str | None, text: str, message: str
+) -> None:
+    async with play(graded(head, [0.0])) as backend:
+        with pytest.raises(ParameterError, match=message):
+            await backend.reward(Prompt(text=text), step_token=step_token)
+
+
+@pytest.mark.parametrize(("length", "fits"), [(64, True), (65, False)])
+async def test_a_graded_text_may_fill_the_context_and_no_more(play: Play, length: int, fits: bool) -> None:
+    async with play(graded(WHOLE, [0.0])) as backend:
+        if fits:
+            assert (await backend.reward(Prompt(text="x" * length))).values == (0.5,)
+        else:
+            with pytest.raises(BackendError, match="65 tokens, but 'm' takes 64"):
+                await backend.reward(Prompt(text="x" * length))
+
+
+async def test_a_reward_model_draws_no_samples_and_a_generating_one_gives_no_rewards(play: Play) -> None:
+    async with play(graded(WHOLE, [0.0])) as backend:
+        (chunk,) = await collect(backend.generate(request()))
+        assert chunk.error == "'m' is a reward model; it draws no samples"
+    async with play(PlayedEngine()) as backend:
+        with pytest.raises(BackendError, match="is no reward model"):
+            await backend.reward(Prompt(text="x"))
+
+
+async def test_a_text_the_engine_refuses_is_explained(play: Play) -> None:
+    async with play(PlayedEngine(reward_head=WHOLE, error=ValueError("no"))) as backend:
+        with pytest.raises(BackendError, match="explained: no"):
+            await backend.reward(Prompt(text="x"))
+
+
+async def test_closing_fails_the_texts_that_are_being_graded(play: Play) -> None:
+    async with play(PlayedEngine(reward_head=WHOLE, going=False)) as backend, asyncio.TaskGroup() as group:
+        waiting = group.create_task(failure(backend))
+        await asyncio.sleep(0)
+        await backend.aclose()
+    assert "closed while it graded" in waiting.result()
+
+
+async def failure(backend: VLLMBackend) -> str:
+    with pytest.raises(BackendError) as caught:
+        await backend.reward(Prompt(text="x"))
+    return str(caught.value)

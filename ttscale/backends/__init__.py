@@ -12,6 +12,7 @@ from ttscale.backends.base import (
     ModelProfile,
     PromptScore,
     Request,
+    Rewards,
 )
 from ttscale.backends.load import load_backend
 
@@ -31,5 +32,6 @@ __all__ = [
     "ModelProfile",
     "PromptScore",
     "Request",
+    "Rewards",
     "load_backend",
 ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from types import TracebackType
 from typing import Self
@@ -35,10 +35,22 @@ class Capabilities:
     """Chunks arrive token by token when asked."""
     priority: bool = False
     prefix_cache: bool = False
+    rewards: bool = False
+    """It is a reward model: it grades given texts (`Backend.reward`) and draws no samples."""
 
     def names(self) -> frozenset[str]:
         """Return the names of everything it can do."""
         return frozenset(f.name for f in fields(self) if getattr(self, f.name))
+
+    def lacking(self, needs: Iterable[str]) -> list[str]:
+        """Return those of the needs that are not met, sorted; ``"rewards or logprobs"`` is met by either."""
+        can = self.names()
+        return sorted(need for need in needs if can.isdisjoint(alternatives(need)))
+
+
+def alternatives(need: str) -> list[str]:
+    """Return the capabilities any of which meets a need."""
+    return need.split(" or ")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,8 +214,17 @@ class PromptScore:
     usage: SampleUsage = field(default_factory=SampleUsage)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rewards:
+    """What a reward model says of a text."""
+
+    values: tuple[float, ...]
+    """In [0, 1], higher is better: of a process reward model one for each step, of an outcome one just one."""
+    usage: SampleUsage
+
+
 class Backend(ABC):
-    """An engine that generates. Used as an async context manager on one event loop; starts on entry.
+    """An engine that generates, or grades. Used as an async context manager on one event loop; starts on entry.
 
     A backend is built by a `BackendFactory` registered under a name; see `ttscale.registry`.
     """
@@ -268,3 +289,19 @@ class Backend(ABC):
             BackendError: this backend cannot.
         """
         raise BackendError(f"backend {self.name!r} does not score given text")
+
+    async def reward(self, prompt: Prompt, *, step_token: str | None = None) -> Rewards:
+        """Have a reward model grade a text: its capability `rewards`.
+
+        A conversation is graded as a whole, its last message included and closed.
+
+        Args:
+            prompt: what to grade.
+            step_token: of a process reward model, the token that ends each step of the text; ``None`` for an
+                outcome reward model.
+
+        Raises:
+            BackendError: this backend cannot, the text does not fit, or has no step.
+            ParameterError: the model knows no such token, wants one, or does not grade steps.
+        """
+        raise BackendError(f"{self.profile.name!r} is no reward model here; it cannot grade a text")

@@ -14,11 +14,13 @@ import yaml
 from ttscale import registry
 from ttscale.backends.base import Backend
 from ttscale.errors import ConfigError, PluginError
+from ttscale.reference import MODELS
 from ttscale.types import JSON
 
-_ABACUS: Final = "abacus"
+_PACKAGED: Final = "abacus"
+"""The scheme of a reference model without a backend."""
 _LOCAL_SCHEMES: Final = ("hf", "vllm")
-_FORMS: Final = "abacus, hf:MODEL, vllm:MODEL, openai:MODEL@BASE_URL, or the path of a .yaml file"
+_FORMS: Final = f"{', '.join(MODELS)}, hf:MODEL, vllm:MODEL, openai:MODEL@BASE_URL, or the path of a .yaml file"
 _FILE_KEYS: Final = frozenset({"model", "options"})
 
 
@@ -27,14 +29,14 @@ class ModelURI:
     """A model URI in its parts."""
 
     scheme: str
-    """A backend's name, or ``"abacus"``: the reference model on the best backend installed."""
+    """A backend's name, or ``"abacus"``: a reference model on the best backend installed."""
     model: str
     base_url: str | None = None
     """Where an OpenAI-compatible server answers, such as ``http://127.0.0.1:8000/v1``."""
 
     def __str__(self) -> str:
-        if self.scheme == self.model == _ABACUS:
-            return _ABACUS
+        if self.scheme == _PACKAGED and self.model in MODELS:
+            return self.model
         at = f"@{self.base_url}" if self.base_url is not None else ""
         return f"{self.scheme}:{self.model}{at}"
 
@@ -46,8 +48,8 @@ def parse_model_uri(uri: str) -> ModelURI:
         ConfigError: it has none of the known forms.
     """
     text = uri.strip()
-    if text == _ABACUS:
-        return ModelURI(scheme=_ABACUS, model=_ABACUS)
+    if text in MODELS:
+        return ModelURI(scheme=_PACKAGED, model=text)
     scheme, _, model = text.partition(":")
     if not model or not re.fullmatch(r"[A-Za-z][\w.-]*", scheme):
         raise ConfigError(f"{uri!r} is not a model; write {_FORMS}.")
@@ -66,12 +68,13 @@ def load_backend(uri: str, options: Mapping[str, JSON] | None = None) -> Backend
     """Build the backend that a model URI or a YAML file names; it is not started.
 
     Args:
-        uri: ``abacus`` (the reference model, on vLLM where that is installed, else on the embedded backend),
+        uri: ``abacus``, ``abacus-s`` or ``abacus-judge`` (a reference model, on vLLM where that is installed,
+            else on the embedded backend),
             ``hf:MODEL``, ``vllm:MODEL``, ``openai:MODEL@BASE_URL``, another registered ``SCHEME:MODEL``, or
-            the path of a YAML file with the keys `model`, one of these, and `options`. The model ``abacus``
-            of `hf` and `vllm` is the packaged one.
+            the path of a YAML file with the keys `model`, one of these, and `options`. A model of `hf` or
+            `vllm` with the name of a reference model is the packaged one.
         options: further parameters of the backend; they win over those of the file. ``backend`` (``"hf"`` or
-            ``"vllm"``) says who runs ``abacus``.
+            ``"vllm"``) says who runs a reference model.
 
     Raises:
         ConfigError: the URI, the file or an option is wrong, or no backend has that name.
@@ -94,25 +97,19 @@ def load_backend(uri: str, options: Mapping[str, JSON] | None = None) -> Backend
 
 
 def _resolve(uri: ModelURI, options: dict[str, JSON]) -> tuple[str, str]:
-    """Return backend and model name; takes the option that only ``abacus`` has."""
-    if uri.scheme == _ABACUS:
+    """Return backend and model name; takes the option that only reference models have."""
+    if uri.scheme == _PACKAGED and uri.model in MODELS:
         scheme = options.pop("backend", None) or _best_installed()
         if scheme not in _LOCAL_SCHEMES:
-            raise ConfigError(f"backend={scheme!r} cannot run abacus; choose backend=hf or backend=vllm.")
-        return scheme, _abacus_path()
-    if uri.scheme in _LOCAL_SCHEMES and uri.model == _ABACUS:
-        return uri.scheme, _abacus_path()
+            raise ConfigError(f"backend={scheme!r} cannot run {uri.model}; choose backend=hf or backend=vllm.")
+        return scheme, str(MODELS[uri.model])
+    if uri.scheme in _LOCAL_SCHEMES and uri.model in MODELS:
+        return uri.scheme, str(MODELS[uri.model])
     return uri.scheme, uri.model
 
 
 def _best_installed() -> str:
     return "vllm" if importlib.util.find_spec("vllm") is not None else "hf"
-
-
-def _abacus_path() -> str:
-    from ttscale.reference import ABACUS_PATH
-
-    return str(ABACUS_PATH)
 
 
 def _is_file(uri: str) -> bool:

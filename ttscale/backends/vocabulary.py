@@ -45,11 +45,14 @@ class Vocabulary:
     Args:
         tokenizer: of the model.
         model: its name, for messages.
+        continues: whether a conversation that ends in an assistant message is left open, to be continued; a
+            reward model reads it closed.
     """
 
-    def __init__(self, tokenizer: Tokenizer, model: str) -> None:
+    def __init__(self, tokenizer: Tokenizer, model: str, *, continues: bool = True) -> None:
         self._tokenizer = tokenizer
         self._model = model
+        self._continues = continues
         self._size = len(tokenizer)
         self._lock = threading.Lock()
 
@@ -59,7 +62,7 @@ class Vocabulary:
         return bool(self._tokenizer.chat_template)
 
     def encode(self, prompt: Prompt) -> tuple[int, ...]:
-        """Return the token ids of a prompt; a final assistant message is left open, to be continued.
+        """Return the token ids of a prompt, messages through the chat template.
 
         Raises:
             BackendError: the model has no chat template, its template refuses the conversation, or its
@@ -80,16 +83,22 @@ class Vocabulary:
                 f"the tokenizer of {self._model!r} has no chat template; "
                 "give the prompt as text instead of messages"
             )
-        open_ended = prompt.messages[-1].role == "assistant"
+        is_answered = prompt.messages[-1].role == "assistant"
         try:
             return self._tokenizer.apply_chat_template(
                 [{"role": message.role, "content": message.content} for message in prompt.messages],
                 tokenize=False,
-                add_generation_prompt=not open_ended,
-                continue_final_message=open_ended,
+                add_generation_prompt=self._continues and not is_answered,
+                continue_final_message=self._continues and is_answered,
             )
         except Exception as error:  # templates are programs that come with the model and raise what they like
             raise BackendError(f"the chat template of {self._model!r} refuses the messages: {error}") from error
+
+    def token_id(self, text: str) -> int | None:
+        """Return the id of the one token that a text is, special ones included; ``None`` if it is not one."""
+        with self._lock:
+            ids = self._tokenizer.encode(text, add_special_tokens=False)
+        return ids[0] if len(ids) == 1 else None
 
     def decode(self, token_ids: Sequence[int]) -> str:
         """Return the text of token ids; special tokens and ids that have no text are left out."""

@@ -12,7 +12,7 @@ from ttscale.errors import ConfigError
 def prices_for(
     path: Path | None, *, uri: str, name: str, limits: tuple[Budget | None, ...]
 ) -> PriceTable | None:
-    """Return the prices of one model, under the name that its backend gives it.
+    """Return the prices of a file, that of the model which samples under the name that its backend gives it.
 
     Args:
         path: the price file; ``None``: there is none.
@@ -21,7 +21,7 @@ def prices_for(
         limits: budgets; where one limits dollars, the price must be known.
 
     Returns:
-        A table of the one model, of none where the file lacks it, or ``None`` without a file.
+        The table, or ``None`` without a file.
 
     Raises:
         ConfigError: the file cannot be read, or dollars are limited and the model's price is unknown.
@@ -42,4 +42,4 @@ def prices_for(
             f"dollars cannot be limited: the price file {str(path)!r} has no price for {uri!r}, "
             f"only for {known}; add it under `models`."
         )
-    return PriceTable(date=table.date, models={} if price is None else {name: price})
+    return table if price is None else PriceTable(date=table.date, models={**table.models, name: price})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING, Field, asdict, dataclass, fields, is_dataclass
@@ -38,8 +39,8 @@ def _shown(value: JSON) -> str:
     if isinstance(value, dict) and isinstance(value.get("name"), str):
         params = value.get("params")
         return str(Spec(cast("str", value["name"]), params if isinstance(params, dict) else {}))
-    if value == "":
-        return '""'
+    if (isinstance(value, str) and value != value.strip()) or value == "":
+        return json.dumps(value)
     return "null" if value is None else str(value)
 
 

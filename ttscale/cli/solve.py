@@ -89,7 +89,7 @@ async def _answer(
     problem, backend = Problem.ask(question), load_backend(model)
     table = prices_for(prices, uri=model, name=backend.profile.name, limits=(budget,))
     async with Engine(backend, prices=table) as engine:
-        engine.check(strategy, problem=problem, budget=budget)
+        await engine.prepare(strategy, problem=problem, budget=budget)
         return await engine.solve(problem, strategy=strategy, budget=budget, seed=seed)
 
 

@@ -1,4 +1,4 @@
-"""The training corpus of `abacus` on disk: encoded problems in shards, written by a process of their own."""
+"""The training corpus of `abacus` on disk: encoded conversations in shards, written by a second process."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ttscale.reference.problems import held_out_keys, training_problems
-from ttscale.reference.tokenizer import encode_problem
+from ttscale.reference.mixture import Mixture
+from ttscale.reference.problems import held_out_keys
+from ttscale.reference.tokenizer import encode_conversation
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from ttscale.reference.problems import Problem
+    from ttscale.reference.conversation import Conversation
 
 SHARD_EXAMPLES = 2048
 """Number of examples in a shard."""
@@ -27,47 +28,49 @@ _POLL_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class Example:
-    """An encoded problem.
+    """An encoded conversation.
 
     Attributes:
-        tokens: The ids of the prompt and of the solution.
-        num_prompt: How many of them belong to the prompt.
+        tokens: The token ids.
+        targets: For each the token to be predicted after it, or `NO_TARGET`; as many as tokens.
     """
 
     tokens: Sequence[int]
-    num_prompt: int
+    targets: Sequence[int]
 
 
 @dataclass
 class Tally:
-    """What became of the problems that were drawn.
+    """What became of the conversations that were drawn.
 
     Attributes:
-        kept: Problems written to the corpus.
-        dropped: Problems left out because they are evaluation problems.
+        kept: Conversations written to the corpus.
+        dropped: Conversations left out because they are about evaluation problems.
     """
 
     kept: int = 0
     dropped: int = 0
 
 
-def without_held_out(problems: Iterator[Problem], keys: Collection[str], tally: Tally) -> Iterator[Problem]:
-    """Pass on the problems that are no evaluation problems, counting both kinds in `tally`."""
-    for problem in problems:
-        if problem.key in keys:
+def without_held_out(
+    conversations: Iterator[Conversation], keys: Collection[str], tally: Tally
+) -> Iterator[Conversation]:
+    """Pass on the conversations that are not about evaluation problems, counting both kinds in `tally`."""
+    for conversation in conversations:
+        if conversation.key in keys:
             tally.dropped += 1
         else:
             tally.kept += 1
-            yield problem
+            yield conversation
 
 
-def write_corpus(directory: Path, tokenizer_file: Path, *, run_seed: int, num_examples: int) -> None:
+def write_corpus(directory: Path, tokenizer_file: Path, mixture: Mixture, *, num_examples: int) -> None:
     """Write the shards that are not there yet, at low priority (the target of the producing process).
 
     Args:
         directory: Where the shards and `summary.json` go; created if need be.
         tokenizer_file: The saved tokenizer.
-        run_seed: The training run; it selects the generator seeds.
+        mixture: What the conversations are drawn from.
         num_examples: Number of examples to write, rounded up to whole shards.
     """
     from tokenizers import Tokenizer
@@ -75,10 +78,10 @@ def write_corpus(directory: Path, tokenizer_file: Path, *, run_seed: int, num_ex
     os.nice(10)
     directory.mkdir(parents=True, exist_ok=True)
     tokenizer, tally = Tokenizer.from_file(str(tokenizer_file)), Tally()
-    problems = without_held_out(training_problems(run_seed), held_out_keys(), tally)
+    conversations = without_held_out(mixture.conversations(), held_out_keys(), tally)
     for number in range(-(-num_examples // SHARD_EXAMPLES)):
-        batch = itertools.islice(problems, SHARD_EXAMPLES)
-        examples = [Example(*encode_problem(tokenizer, problem)) for problem in batch]
+        batch = itertools.islice(conversations, SHARD_EXAMPLES)
+        examples = [Example(*encode_conversation(tokenizer, conversation)) for conversation in batch]
         if not shard_path(directory, number).exists():
             save_shard(shard_path(directory, number), examples)
         summary = {"kept": tally.kept, "dropped_as_evaluation_problems": tally.dropped}
@@ -114,11 +117,11 @@ def load_shard(path: Path) -> list[Example]:
     import numpy as np
 
     with np.load(path) as arrays:
-        tokens, lengths, prompts = (arrays[name].tolist() for name in ("tokens", "lengths", "prompts"))
+        tokens, targets, lengths = (arrays[name].tolist() for name in ("tokens", "targets", "lengths"))
     ends = itertools.accumulate(lengths)
     return [
-        Example(tokens[end - length : end], num_prompt)
-        for end, length, num_prompt in zip(ends, lengths, prompts, strict=True)
+        Example(tokens[end - length : end], targets[end - length : end])
+        for end, length in zip(ends, lengths, strict=True)
     ]
 
 
@@ -129,8 +132,8 @@ def save_shard(path: Path, examples: Sequence[Example]) -> None:
     temporary = path.with_suffix(".tmp.npz")
     np.savez(
         temporary,
-        tokens=np.fromiter(itertools.chain.from_iterable(e.tokens for e in examples), dtype=np.uint16),
+        tokens=np.fromiter(itertools.chain.from_iterable(e.tokens for e in examples), dtype=np.int16),
+        targets=np.fromiter(itertools.chain.from_iterable(e.targets for e in examples), dtype=np.int16),
         lengths=np.array([len(e.tokens) for e in examples], dtype=np.uint16),
-        prompts=np.array([e.num_prompt for e in examples], dtype=np.uint16),
     )
     temporary.rename(path)

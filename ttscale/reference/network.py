@@ -44,6 +44,13 @@ class Architecture:
     intermediate_size: int = 512
 
 
+ARCHITECTURES: dict[str, Architecture] = {
+    "abacus": Architecture(),
+    "abacus-s": Architecture(hidden_size=128, num_layers=4, intermediate_size=352),
+}
+"""The sizes that are made, by name: 2.8 and 0.9 million parameters."""
+
+
 def build_model(architecture: Architecture, *, vocabulary_size: int, seed: int) -> LlamaForCausalLM:
     """Create the untrained network, the same one for the same seed."""
     import torch
@@ -72,6 +79,29 @@ def build_model(architecture: Architecture, *, vocabulary_size: int, seed: int) 
             if name.endswith(("o_proj.weight", "down_proj.weight")):
                 weight.mul_(1 / math.sqrt(2 * architecture.num_layers))
     return model
+
+
+def load_weights(model: LlamaForCausalLM, directory: Path, *, logit_divisor: float = LOGIT_DIVISOR) -> None:
+    """Start a network from an exported one; tokens that the exported one lacks keep their first weights.
+
+    Args:
+        model: A network of the same size, with a vocabulary that begins with the exported one's.
+        directory: The exported model.
+        logit_divisor: What its logits were divided by when it was exported.
+
+    Raises:
+        ValueError: The sizes differ.
+    """
+    import torch
+    from safetensors.torch import load_file
+
+    state = model.state_dict()
+    with torch.no_grad():
+        for name, weight in load_file(directory / "model.safetensors").items():
+            own = state[name]
+            if weight.shape[1:] != own.shape[1:] or len(weight) > len(own):
+                raise ValueError(f"{str(directory)!r} is of another size: {name} is {tuple(weight.shape)}.")
+            own[: len(weight)] = weight.float() * (logit_divisor if name == "model.norm.weight" else 1.0)
 
 
 def export(

@@ -8,14 +8,18 @@ Any text can be encoded, down to single bytes.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
+    from ttscale.reference.conversation import Conversation
     from ttscale.reference.problems import Problem
+
+NO_TARGET = -1
+"""In place of the token to be predicted where there is nothing to learn."""
 
 VOCABULARY_SIZE = 1024
 """Number of tokens, the special ones and the 256 bytes included."""
@@ -89,14 +93,45 @@ def save_tokenizer(tokenizer: Tokenizer, directory: Path, *, max_length: int) ->
     (directory / "tokenizer_config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
 
-def encode_problem(tokenizer: Tokenizer, problem: Problem) -> tuple[Sequence[int], int]:
-    """Encode a training example exactly as the chat template renders it.
+def add_phrases(tokenizer: Tokenizer, phrases: Iterable[str]) -> None:
+    """Make each of these texts one token, wherever it occurs; those that are one already stay as they are."""
+    from tokenizers import AddedToken
+
+    tokenizer.add_tokens([AddedToken(phrase, normalized=False) for phrase in phrases])
+
+
+def encode_conversation(tokenizer: Tokenizer, conversation: Conversation) -> tuple[list[int], list[int]]:
+    """Encode a conversation exactly as the chat template renders it.
 
     Returns:
-        The token ids, and how many of them belong to the prompt (they carry no loss).
+        The token ids, and for each the token to be predicted after it, or `NO_TARGET`; of equal length.
+
+    Raises:
+        ValueError: A turn's target has another number of tokens than its text.
     """
-    prompt = encode_text(tokenizer, f"{BEGIN}{USER}{problem.question.strip()}{ASSISTANT}")
-    return [*prompt, *encode_text(tokenizer, f"{problem.solution}{END}")], len(prompt)
+    tokens, learnt = encode_text(tokenizer, BEGIN), [NO_TARGET]  # learnt: what to predict *at* each token
+    goes_on = [*(turn.continues for turn in conversation.turns[1:]), False]
+    for turn, is_open in zip(conversation.turns, goes_on, strict=True):
+        opening = "" if turn.continues else USER if turn.role == "user" else ASSISTANT
+        closing = END if turn.role == "assistant" and not is_open else ""
+        head = encode_text(tokenizer, opening)
+        body = encode_text(tokenizer, _trimmed(turn.text, turn.continues, is_open) + closing)
+        tokens += head + body
+        learnt += [NO_TARGET] * len(head)
+        if turn.target is None:
+            learnt += [NO_TARGET] * len(body)
+            continue
+        target = encode_text(tokenizer, _trimmed(turn.target, turn.continues, is_open) + closing)
+        if len(target) != len(body):
+            raise ValueError(f"The target {turn.target!r} is not as long as the text {turn.text!r}, in tokens.")
+        learnt += target
+    return tokens, [*learnt[1:], NO_TARGET]
+
+
+def _trimmed(text: str, continues: bool, is_open: bool) -> str:
+    """Leave out white space where a message begins or ends, as the chat template does."""
+    text = text if continues else text.lstrip()
+    return text if is_open else text.rstrip()
 
 
 def encode_text(tokenizer: Tokenizer, text: str) -> list[int]:

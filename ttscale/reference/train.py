@@ -1,6 +1,6 @@
-"""Train `abacus` from nothing: `python -m ttscale.reference.train --minutes 120 --out DIR --seed 0`.
+"""Train `abacus`: `python -m ttscale.reference.train --role solve --minutes 120 --out DIR --seed 0`.
 
-A second process draws the problems at low priority while this one trains on one thread. Training lasts the
+A second process draws the conversations at low priority while this one trains on one thread. Training lasts the
 stated time: the learning rate warms up, then falls to zero at the end. A checkpoint is kept every few minutes,
 and a run that was cut short goes on from it when started again with the same arguments.
 """
@@ -17,10 +17,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ttscale.errors import ConfigError
 from ttscale.reference.corpus import Example, wait_for_shard, write_corpus
-from ttscale.reference.network import PAD_ID, Architecture, build_model, export
+from ttscale.reference.mixture import FROM_ATTEMPTS, ROLES, Mixture, phrases
+from ttscale.reference.network import ARCHITECTURES, LOGIT_DIVISOR, PAD_ID, build_model, export, load_weights
 from ttscale.reference.problems import training_problems
-from ttscale.reference.tokenizer import train_tokenizer
+from ttscale.reference.tokenizer import NO_TARGET, add_phrases, train_tokenizer
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
@@ -92,18 +94,18 @@ def collate(examples: Sequence[Example]) -> tuple[Tensor, Tensor]:
     """Pad examples to one length.
 
     Returns:
-        The token ids and, where a token of a solution is to be predicted, a true mark at the position before
-        it; both of shape (examples, longest length).
+        The token ids, and for each the token to be predicted after it or `NO_TARGET`; both of shape (examples,
+        longest length).
     """
     import torch
 
     longest = max(len(example.tokens) for example in examples)
     ids = torch.full((len(examples), longest), PAD_ID, dtype=torch.long)
-    marks = torch.zeros((len(examples), longest), dtype=torch.bool)
+    targets = torch.full((len(examples), longest), NO_TARGET, dtype=torch.long)
     for row, example in enumerate(examples):
         ids[row, : len(example.tokens)] = torch.tensor(example.tokens)
-        marks[row, example.num_prompt - 1 : len(example.tokens) - 1] = True
-    return ids, marks
+        targets[row, : len(example.tokens)] = torch.tensor(example.targets)
+    return ids, targets
 
 
 class Trainer:
@@ -126,18 +128,19 @@ class Trainer:
         self.losses: list[float] = []
 
     def step(self, parts: Sequence[Sequence[Example]]) -> float:
-        """Take one optimiser step and return the mean loss over the solution tokens, in nats."""
+        """Take one optimiser step and return the mean loss over the tokens that are learnt, in nats."""
         import torch
         from torch.nn.functional import cross_entropy, linear
 
         padded = [collate(part) for part in parts]
-        total = sum(int(marks.sum()) for _, marks in padded)
+        total = sum(int((targets != NO_TARGET).sum()) for _, targets in padded)
         loss_sum = 0.0
-        for ids, marks in padded:
+        for ids, targets in padded:
+            marks = targets != NO_TARGET
             positions = torch.arange(ids.shape[1])[None]
             hidden = self._body(input_ids=ids, position_ids=positions, use_cache=False).last_hidden_state
             logits = linear(hidden[marks], self.model.lm_head.weight)
-            loss = cross_entropy(logits, ids.roll(-1, 1)[marks], reduction="sum") / total
+            loss = cross_entropy(logits, targets[marks], reduction="sum") / total
             loss.backward()
             loss_sum += loss.item()
             self.progress.tokens += ids.numel()
@@ -216,14 +219,30 @@ def make_optimizer(model: LlamaForCausalLM, learning_rate: float) -> Optimizer:
     return torch.optim.AdamW(groups, lr=learning_rate, betas=(0.9, 0.98), fused=True)
 
 
-def train(directory: Path, *, seed: int, recipe: Recipe, architecture: Architecture | None = None) -> Path:
+@dataclass(frozen=True)
+class Course:
+    """What is trained, from what, on what.
+
+    Attributes:
+        mixture: The roles and their data.
+        size: The name of the network's size, see `ARCHITECTURES`.
+        start: An exported model of this size to start from; None: from nothing.
+        logit_divisor: What the exported logits are divided by.
+    """
+
+    mixture: Mixture
+    size: str = "abacus"
+    start: Path | None = None
+    logit_divisor: float = LOGIT_DIVISOR
+
+
+def train(directory: Path, course: Course, recipe: Recipe) -> Path:
     """Train, or go on training, and export the network.
 
     Args:
         directory: Where data, checkpoint and result are kept.
-        seed: The training run: it selects the training problems, their order and the first weights.
+        course: What is trained.
         recipe: The optimisation.
-        architecture: The size of the network, by default that of `abacus`.
 
     Returns:
         The directory of the exported model.
@@ -232,21 +251,18 @@ def train(directory: Path, *, seed: int, recipe: Recipe, architecture: Architect
 
     torch.set_num_threads(1)
     directory.mkdir(parents=True, exist_ok=True)
-    tokenizer = load_or_train_tokenizer(directory / "tokenizer.json", seed, recipe.tokenizer_examples)
-    context = multiprocessing.get_context("spawn")
-    arguments = {"run_seed": seed, "num_examples": recipe.num_examples}
-    writer = context.Process(
+    tokenizer = load_or_make_tokenizer(directory / "tokenizer.json", course, recipe.tokenizer_examples)
+    writer = multiprocessing.get_context("spawn").Process(
         target=write_corpus,
-        args=(directory / "corpus", directory / "tokenizer.json"),
-        kwargs=arguments,
+        args=(directory / "corpus", directory / "tokenizer.json", course.mixture),
+        kwargs={"num_examples": recipe.num_examples},
         daemon=True,
     )
     writer.start()
-    model = build_model(architecture or Architecture(), vocabulary_size=tokenizer.get_vocab_size(), seed=seed)
-    trainer = Trainer(model, recipe, directory, seed=seed)
+    trainer = Trainer(first_network(course, tokenizer), recipe, directory, seed=course.mixture.run_seed)
     print(
         "resuming" if trainer.resume() else "starting",
-        f"with {model.num_parameters():,} parameters",
+        f"with {trainer.model.num_parameters():,} parameters",
         flush=True,
     )
     try:
@@ -254,12 +270,24 @@ def train(directory: Path, *, seed: int, recipe: Recipe, architecture: Architect
     finally:
         writer.terminate()
         writer.join()
-    export(model, tokenizer, directory / "abacus")
+    export(trainer.model, tokenizer, directory / "model", logit_divisor=course.logit_divisor)
     print((directory / "corpus" / "summary.json").read_text(encoding="utf-8").strip())
-    return directory / "abacus"
+    return directory / "model"
 
 
-def export_checkpoint(directory: Path, target: Path, *, architecture: Architecture | None = None) -> None:
+def first_network(course: Course, tokenizer: Tokenizer) -> LlamaForCausalLM:
+    """Create the network that training starts with."""
+    model = build_model(
+        ARCHITECTURES[course.size],
+        vocabulary_size=tokenizer.get_vocab_size(),
+        seed=course.mixture.run_seed,
+    )
+    if course.start is not None:
+        load_weights(model, course.start)
+    return model
+
+
+def export_checkpoint(directory: Path, target: Path, course: Course) -> None:
     """Export the last checkpoint of a run, which may be still going on.
 
     Raises:
@@ -268,45 +296,78 @@ def export_checkpoint(directory: Path, target: Path, *, architecture: Architectu
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_file(str(directory / "tokenizer.json"))
-    model = build_model(architecture or Architecture(), vocabulary_size=tokenizer.get_vocab_size(), seed=0)
-    trainer = Trainer(model, Recipe(compile_model=False), directory, seed=0)
+    trainer = Trainer(first_network(course, tokenizer), Recipe(compile_model=False), directory, seed=0)
     if not trainer.resume():
         raise FileNotFoundError(
             f"There is no checkpoint in {str(directory)!r} yet; train for a few minutes first."
         )
-    export(model, tokenizer, target)
+    export(trainer.model, tokenizer, target, logit_divisor=course.logit_divisor)
     print(f"exported {trainer.progress} to {target}")
 
 
-def load_or_train_tokenizer(path: Path, seed: int, num_examples: int) -> Tokenizer:
-    """Read the tokenizer of a run, learning it first where it is missing."""
+def load_or_make_tokenizer(path: Path, course: Course, num_examples: int) -> Tokenizer:
+    """Read the tokenizer of a run; a new run takes that of its first model or learns one, and adds phrases."""
     from tokenizers import Tokenizer
 
     if path.exists():
         return Tokenizer.from_file(str(path))
-    tokenizer = train_tokenizer(itertools.islice(training_problems(seed), num_examples))
+    if course.start is not None:
+        tokenizer = Tokenizer.from_file(str(course.start / "tokenizer.json"))
+    else:
+        tokenizer = train_tokenizer(itertools.islice(training_problems(course.mixture.run_seed), num_examples))
+    add_phrases(tokenizer, phrases())
     tokenizer.save(str(path))
     return tokenizer
+
+
+def read_shares(texts: Sequence[str]) -> dict[str, float]:
+    """Read roles as written on the command line, ``NAME`` or ``NAME=SHARE``.
+
+    Raises:
+        ConfigError: A share is not a number.
+    """
+    shares = dict[str, float]()
+    for text in texts:
+        name, _, share = text.partition("=")
+        try:
+            shares[name] = float(share or 1)
+        except ValueError:
+            raise ConfigError(f"The share in {text!r} is not a number; write NAME=0.3, say.") from None
+    return shares
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(description="Train abacus on one thread.")
-    parser.add_argument("--minutes", type=float, default=120.0, help="training time (default: %(default)s)")
-    parser.add_argument(
-        "--out", type=Path, required=True, help="directory of the run; resumes where it left off"
+    add = parser.add_argument
+    add(
+        "--role", action="append", metavar="NAME[=SHARE]", help=f"what to teach, of {', '.join(ROLES)}; several"
     )
-    parser.add_argument("--seed", type=int, default=0, help="training run (default: %(default)s)")
-    parser.add_argument("--no-compile", action="store_true", help="do not compile the network")
-    parser.add_argument(
-        "--export", type=Path, metavar="DIR", help="only write the last checkpoint there as a model"
-    )
+    add("--attempts", type=Path, metavar="FILE", help=f"attempts that {', '.join(FROM_ATTEMPTS)} learn from")
+    add("--minutes", type=float, default=120.0, help="training time (default: %(default)s)")
+    add("--out", type=Path, required=True, help="directory of the run; resumes where it left off")
+    add("--seed", type=int, default=0, help="training run (default: %(default)s)")
+    add("--size", choices=sorted(ARCHITECTURES), default="abacus", help="(default: %(default)s)")
+    add("--from", type=Path, dest="start", metavar="MODEL", help="start from this exported model")
+    add("--learning-rate", type=float, default=Recipe.learning_rate, help="highest (default: %(default)s)")
+    add("--logit-divisor", type=float, default=LOGIT_DIVISOR, help="of the export (default: %(default)s)")
+    add("--no-compile", action="store_true", help="do not compile the network")
+    add("--export", type=Path, metavar="DIR", help="only write the last checkpoint there as a model")
     options = parser.parse_args(arguments)
-    if options.export:
-        export_checkpoint(options.out, options.export)
-        return
-    recipe = Recipe(minutes=options.minutes, compile_model=not options.no_compile)
-    print(f"exported to {train(options.out, seed=options.seed, recipe=recipe)}")
+    recipe = Recipe(
+        minutes=options.minutes,
+        learning_rate=options.learning_rate,
+        compile_model=not options.no_compile,
+    )
+    try:
+        mixture = Mixture(read_shares(options.role or ["solve"]), options.seed, options.attempts)
+        course = Course(mixture, options.size, options.start, options.logit_divisor)
+        if options.export:
+            export_checkpoint(options.out, options.export, course)
+        else:
+            print(f"exported to {train(options.out, course, recipe)}")
+    except ConfigError as error:
+        parser.error(str(error))
 
 
 if __name__ == "__main__":

@@ -6,10 +6,29 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ttscale.backends.base import Chunk
-from ttscale.budget import CostModel, Reservation
+from ttscale.budget import Amount, CostModel, Reservation
 from ttscale.scheduling import Job
 from ttscale.trace import Span
 from ttscale.types import Bucket, Prompt, Sample, SampleUsage, Timings, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class WorstCase:
+    """What a call may cost at most, by its most generated tokens: a `Price` of the ledger."""
+
+    cost: CostModel
+    prompt_tokens: int
+    bucket: Bucket
+
+    def __call__(self, max_tokens: int) -> Amount:
+        """Return the cost of the whole prompt, uncached, and so many generated tokens."""
+        counts = {"prompt_computed": self.prompt_tokens, "prompt_cached": 0, "generated": max_tokens}
+        return Amount(
+            samples=1 if self.bucket == "strategy" else 0,
+            tokens=self.prompt_tokens + max_tokens,
+            flops=self.cost.flops(**counts) or 0.0,
+            usd=self.cost.usd(**counts) or 0.0,
+        )
 
 
 @dataclass(slots=True, eq=False, kw_only=True)

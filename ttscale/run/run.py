@@ -11,18 +11,18 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from ttscale.budget import Amount, Budget, Reservation, Scope
-from ttscale.errors import BudgetExhausted, VerifierError
+from ttscale.errors import BudgetExhausted, TTScaleError, VerifierError
 from ttscale.run.block import PieceBlock, SampleBlock
-from ttscale.run.draw import continuation
+from ttscale.run.draw import WorstCase, booked, continuation
 from ttscale.run.seeds import derive_seed
 from ttscale.trace import Span, Trace
 from ttscale.trace.span import SpanKind
-from ttscale.types import JSON, Bucket, Problem, Prompt, Sample, Sampling, Score, Usage
+from ttscale.types import JSON, Bucket, Problem, Prompt, Sample, SampleUsage, Sampling, Score, Usage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from ttscale.backends.base import Capabilities, ModelProfile
+    from ttscale.backends.base import Capabilities, ModelProfile, Rewards
     from ttscale.run.room import Room
     from ttscale.tools import Tool, ToolResult
     from ttscale.verifier import Verifier
@@ -57,24 +57,6 @@ class BudgetView:
     def usage(self) -> Usage:
         """What this run and its children have used so far."""
         return self._scope.usage
-
-
-@dataclass(frozen=True, slots=True)
-class _SamplePrice:
-    """Worst-case cost of a sample by its most generated tokens."""
-
-    room: Room
-    prompt_tokens: int
-    bucket: Bucket
-
-    def __call__(self, max_tokens: int) -> Amount:
-        counts = {"prompt_computed": self.prompt_tokens, "prompt_cached": 0, "generated": max_tokens}
-        return Amount(
-            samples=1 if self.bucket == "strategy" else 0,
-            tokens=self.prompt_tokens + max_tokens,
-            flops=self.room.cost.flops(**counts) or 0.0,
-            usd=self.room.cost.usd(**counts) or 0.0,
-        )
 
 
 class Run:
@@ -177,10 +159,44 @@ class Run:
         name = type(verifier).__name__
         async with self.child(label=name, bucket="verifier", kind="score") as run:
             scores = await verifier.score(self.problem, samples, run)
-            run.note(samples=[sample.index for sample in samples], values=[score.value for score in scores])
+            run.note(
+                samples=[sample.index for sample in samples],
+                values=[score.value for score in scores],
+                reasons=[score.reason for score in scores],
+            )
         if len(scores) != len(samples):
             raise VerifierError(f"{name} gave {len(scores)} scores for {len(samples)} samples")
         return scores
+
+    async def reward(self, prompt: Prompt | str, *, step_token: str | None = None) -> Rewards:
+        """Have a reward model grade a text; its prompt tokens count as the verifier's, whoever asks.
+
+        Args:
+            prompt: a conversation, graded as a whole; a string is what a user said.
+            step_token: see `Backend.reward`.
+
+        Raises:
+            BackendError: the model is no reward model, or cannot grade this text.
+            ParameterError: the step token is not what the model knows.
+            BudgetExhausted: the text does not fit the budget.
+        """
+        room, encoded = self.room, self._encoded(prompt)
+        worst = WorstCase(room.cost, room.backend.count_tokens(encoded), "verifier")
+        reservation = await self._scope.reserve(lambda _: worst(0), 1)
+        span = self.open_span("score", "reward")
+        # If it is cut off nobody knows what it has used: this is the most.
+        used = SampleUsage(prompt_computed=worst.prompt_tokens)
+        try:
+            rewards = await room.backend.reward(encoded, step_token=step_token)
+            used = rewards.usage
+        except TTScaleError:
+            used = SampleUsage()
+            raise
+        finally:
+            reservation.commit(booked(used, bucket="verifier", ended_itself=True, cost=room.cost))
+            self.close_span(span, prompt_computed=used.prompt_computed, prompt_cached=used.prompt_cached)
+        span.attributes["values"] = list(rewards.values)
+        return rewards
 
     async def call(self, tool: Tool, **arguments: JSON) -> ToolResult:
         """Call a tool; its failure is a result, not an exception.
@@ -203,6 +219,7 @@ class Run:
         self,
         *,
         label: str,
+        model: str | None = None,
         budget: Budget | None = None,
         bucket: Bucket | None = None,
         kind: SpanKind = "child",
@@ -211,19 +228,24 @@ class Run:
 
         Args:
             label: names it; repeated labels are numbered.
+            model: whose samples or rewards it gets, by URI or by the name the engine knows it by, started if it
+                has not been; as this run by default. Name it in the plugin's `models`, and it is started and
+                looked at before anything is spent.
             budget: its own limits, beside all limits above.
             bucket: who its samples are booked to; as this run by default.
             kind: of its span.
 
         Raises:
             BudgetExhausted: its seconds ran out inside the block.
+            ConfigError: the model does not start.
         """
+        room = self.room if model is None else await self.room.rooms.open(model)
         number = self._labels.get(label, 0)
         self._labels[label] = number + 1
         name = f"{label}#{number}"
-        span = self.open_span(kind, label)
+        span = self.open_span(kind, label, **({} if model is None else {"model": model}))
         run = Run(
-            self.room,
+            room,
             self.problem,
             self._scope.child(budget, label=label),
             seed=self._seed,
@@ -266,6 +288,10 @@ class Run:
         if self._span is not None:
             self._span.attributes.update(attributes)
 
+    def decode(self, token_ids: Sequence[int]) -> str:
+        """Return the text of token ids of this run's model; empty where only its server can."""
+        return self.room.backend.decode(token_ids)
+
     # ── what blocks call ──────────────────────────────────────────────────────────────────────────────────
 
     def now(self) -> float:
@@ -292,9 +318,9 @@ class Run:
         """Reserve the worst case of one sample, waiting for others to settle; see `Scope.reserve`."""
         return await self._scope.reserve(*self._claim(prompt, sampling))
 
-    def _claim(self, prompt: Prompt, sampling: Sampling) -> tuple[_SamplePrice, int, int]:
+    def _claim(self, prompt: Prompt, sampling: Sampling) -> tuple[WorstCase, int, int]:
         most = sampling.max_tokens or 1
-        price = _SamplePrice(self.room, self.room.backend.count_tokens(prompt), self.bucket)
+        price = WorstCase(self.room.cost, self.room.backend.count_tokens(prompt), self.bucket)
         return price, most, max(1, min(most, self._shortest or 1))
 
     def resolved(self, sampling: Sampling | None, prompt: Prompt) -> Sampling:

@@ -17,6 +17,7 @@ from __future__ import annotations
 from ttscale.testing.backend_checks import check_backend
 from ttscale.testing.clock import Deadlock, RealWait, VirtualLoop, run_virtual, virtual_clock
 from ttscale.testing.fake import EVERYTHING, FakeBackend, Record
+from ttscale.testing.fake_reward_model import FakeRewardModel
 from ttscale.testing.function_strategy import FunctionStrategy
 from ttscale.testing.script import Reply, Rule, Script, noisy_answers
 from ttscale.testing.strategy_checks import check_strategy
@@ -28,6 +29,7 @@ __all__ = [
     "BlockingWorkers",
     "Deadlock",
     "FakeBackend",
+    "FakeRewardModel",
     "FunctionStrategy",
     "RealWait",
     "Record",

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, TypeVar
 
 from ttscale.backends.base import Backend, Generation, Request
 from ttscale.testing.clauses import Clause, expect, hold_to
 from ttscale.testing.observe import Bench, Observed, follow
+from ttscale.testing.reward_checks import CLOSING_REWARDS, REWARD_CLAUSES, Grading
 from ttscale.types import Prompt, Sampling
+
+T = TypeVar("T")
 
 _MOST_LOGPROB: Final = 1e-4
 """Above 0 by no more than rounding."""
@@ -22,15 +25,17 @@ async def check_backend(
     *,
     prompt: Prompt | str = "Count from one to twenty.",
     max_tokens: int = 24,
+    step_token: str | None = None,
     seconds: float = 120.0,
 ) -> list[str]:
-    """Hold a backend to its contract.
+    """Hold a backend to its contract; a reward model to that of reward models.
 
     Args:
         backend: a started one, which is left running; or a function that makes one, which is started, and at
             the end closed amid its work.
         prompt: something the model answers with at least 8 tokens, at temperature 1 not always the same ones.
         max_tokens: of a reply of ordinary length, >= 8.
+        step_token: of a process reward model, the token that ends a step.
         seconds: most time for each clause.
 
     Returns:
@@ -41,19 +46,30 @@ async def check_backend(
         ValueError: the prompt's reply is too short to check anything with.
     """
     if isinstance(backend, Backend):
-        return await _check_started(backend, prompt, max_tokens, seconds)
-    made = backend()
-    async with made:
-        checked = await _check_started(made, prompt, max_tokens, seconds)
-        bench = Bench(backend=made, prompt=made.encode(_as_prompt(prompt)), max_tokens=max_tokens)
-        await hold_to([_CLOSING], bench, seconds=seconds)
-    return [*checked, _CLOSING.promise]
+        return await _check_started(backend, prompt, max_tokens, step_token, seconds, closing=False)
+    async with backend() as made:
+        return await _check_started(made, prompt, max_tokens, step_token, seconds, closing=True)
 
 
-async def _check_started(backend: Backend, prompt: Prompt | str, max_tokens: int, seconds: float) -> list[str]:
+async def _check_started(
+    backend: Backend,
+    prompt: Prompt | str,
+    max_tokens: int,
+    step_token: str | None,
+    seconds: float,
+    *,
+    closing: bool,
+) -> list[str]:
+    if backend.capabilities.rewards:
+        grading = Grading(backend=backend, step_token=step_token)
+        return await _hold_to([*REWARD_CLAUSES, *([CLOSING_REWARDS] if closing else [])], grading, seconds)
     bench = Bench(backend=backend, prompt=backend.encode(_as_prompt(prompt)), max_tokens=max_tokens)
     clauses = [clause for clause in CLAUSES if clause.needs <= backend.capabilities.names()]
-    await hold_to(clauses, bench, seconds=seconds)
+    return await _hold_to([*clauses, *([_CLOSING] if closing else [])], bench, seconds)
+
+
+async def _hold_to(clauses: Sequence[Clause[T]], subject: T, seconds: float) -> list[str]:
+    await hold_to(clauses, subject, seconds=seconds)
     return [clause.promise for clause in clauses]
 
 

@@ -56,6 +56,8 @@ class Plan:
     finish_reason: FinishReason
     error: str | None
     stop: tuple[str, ...]
+    scripted_top: Sequence[Mapping[str, float]] | None = None
+    """See `Reply.top_logprobs`."""
 
     def text_after(self, num_tokens: int, *, certain: bool = False) -> str:
         """Return the text of the first tokens.
@@ -71,6 +73,11 @@ class Plan:
 
     def top(self, start: int, end: int, num_top: int) -> tuple[Mapping[int, float], ...]:
         """Return the most likely tokens at each position from `start` to before `end`."""
+        if self.scripted_top is not None:
+            return tuple(
+                {ord(token): value for token, value in list(scripted.items())[:num_top]}
+                for scripted in self.scripted_top[start:end]
+            )
         chosen = zip(self.token_ids[start:end], self.logprobs[start:end], strict=True)
         return tuple(top_logprobs(token, value, num_top, _ALTERNATIVES) for token, value in chosen)
 
@@ -117,6 +124,7 @@ def plan(reply: Reply, sampling: Sampling, *, most: int, pace: Pace, seed: int) 
         finish_reason=end.reason,
         error=reply.error if end.reason == "error" else None,
         stop=sampling.stop,
+        scripted_top=reply.top_logprobs,
     )
 
 

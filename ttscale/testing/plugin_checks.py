@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import fields, is_dataclass
 
 from ttscale import registry
-from ttscale.backends.base import Capabilities
+from ttscale.backends.base import Capabilities, alternatives
 from ttscale.errors import PluginError
+from ttscale.strategy import Strategy, demands
 from ttscale.testing.clauses import expect
+from ttscale.verifier import Verifier
 
 
 def check_plugin(plugin: object, kind: registry.Kind, protocol: type) -> None:
@@ -19,8 +21,9 @@ def check_plugin(plugin: object, kind: registry.Kind, protocol: type) -> None:
     positional = [f.name for f in fields(plugin) if f.init and not f.kw_only]  # type: ignore[arg-type]
     expect(not positional, f"the fields {positional} are not keyword-only")
     expect(bool((cls.__doc__ or "").strip()), f"{cls.__name__} has no docstring")
-    needs: frozenset[str] = getattr(plugin, "needs", frozenset[str]())
-    unknown = sorted(needs - {f.name for f in fields(Capabilities)})
+    known = {f.name for f in fields(Capabilities)}
+    needs = frozenset[str]().union(*demands(plugin).values()) if isinstance(plugin, Strategy | Verifier) else ()
+    unknown = sorted(need for need in needs if not known.issuperset(alternatives(need)))
     expect(not unknown, f"it needs {unknown}, which are no capabilities")
     try:
         spec = registry.describe(plugin)

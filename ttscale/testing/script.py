@@ -24,6 +24,8 @@ class Reply:
     """From its start in the engine to its last token, tokens evenly spaced; ``None``: at the engine's pace."""
     logprobs: float | Sequence[float] | None = None
     """In nats, of every token alike or one a token; ``None``: alike, drawn from the sample's seed."""
+    top_logprobs: Sequence[Mapping[str, float]] | None = None
+    """Of the most likely tokens at each position, character to nats, likeliest first; ``None``: made up."""
     finish_reason: FinishReason = "stop"
     """Where neither a limit nor a stop ends it earlier; ``"stop"`` or ``"length"``."""
     error: str | None = None
@@ -42,6 +44,8 @@ class Reply:
             raise ValueError("fail_after says when a sample fails; say with what in error")
         if isinstance(self.logprobs, Sequence) and len(self.logprobs) != self.length:
             raise ValueError(f"logprobs must be one a token, {self.length}, got {len(self.logprobs)}")
+        if self.top_logprobs is not None and len(self.top_logprobs) != self.length:
+            raise ValueError(f"top_logprobs must be one a token, {self.length}, got {len(self.top_logprobs)}")
 
     @property
     def length(self) -> int:
@@ -106,6 +110,7 @@ def rest_of(reply: Reply, begun: str, num_begun: int) -> Reply:
         num_tokens=max(left, len(text)),
         seconds=None if reply.seconds is None else reply.seconds * left / reply.length,
         logprobs=reply.logprobs[done:] if isinstance(reply.logprobs, Sequence) else reply.logprobs,
+        top_logprobs=None if reply.top_logprobs is None else reply.top_logprobs[done:],
         fail_after=None if reply.fail_after is None else max(0, reply.fail_after - done),
     )
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Final
 
+from ttscale.backends.base import Backend
 from ttscale.engine import Engine
 from ttscale.run import Run
 from ttscale.testing.characters import SILENT
@@ -38,12 +39,19 @@ HOSTILE: Final = (
 """Texts that no verifier may fail on."""
 
 
-async def check_verifier(verifier: Verifier, *, script: Script = "yes", seconds: float = 120.0) -> list[str]:
+async def check_verifier(
+    verifier: Verifier,
+    *,
+    script: Script = "yes",
+    models: Mapping[str, Backend] | None = None,
+    seconds: float = 120.0,
+) -> list[str]:
     """Hold a verifier to its contract, on an ordinary event loop: it may use worker processes.
 
     Args:
         verifier: with all the plugins in it.
         script: what the model replies to a verifier that asks one.
+        models: other models that it asks, by the names it calls them by.
         seconds: most time for each clause.
 
     Returns:
@@ -52,7 +60,7 @@ async def check_verifier(verifier: Verifier, *, script: Script = "yes", seconds:
     Raises:
         AssertionError: a promise is broken; the message names it.
     """
-    async with Engine(FakeBackend(script, seconds_per_token=0.0)) as engine:
+    async with Engine(FakeBackend(script, seconds_per_token=0.0), models=models) as engine:
         await hold_to(CLAUSES, Judging(verifier=verifier, engine=engine), seconds=seconds)
     return [clause.promise for clause in CLAUSES]
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Coroutine
-from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from ttscale.backends.base import Backend
 from ttscale.budget import Budget
 from ttscale.engine import Engine
-from ttscale.run.room import Room
 from ttscale.types import JSON
 from ttscale.workers import Workers
 
@@ -70,7 +68,5 @@ class VirtualEngine(Engine):
         super().__init__(backend, budget=budget)
         self._blocking = workers
 
-    @property
-    def room(self) -> Room:
-        """What all runs share."""
-        return replace(super().room, workers=self._blocking)
+    def _new_workers(self) -> Workers:
+        return self._blocking

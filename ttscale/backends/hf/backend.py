@@ -11,13 +11,15 @@ from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from ttscale.backends.base import Backend, Capabilities, Generation, ModelProfile, Request
+from ttscale.backends.base import Backend, Capabilities, Generation, ModelProfile, Request, Rewards
 from ttscale.backends.hf.sample import SampleState
+from ttscale.backends.rewards import unknown_step_token
 from ttscale.errors import BackendError, BackendUnavailable, MissingExtra, TTScaleError
-from ttscale.types import Prompt
+from ttscale.types import Prompt, SampleUsage
 
 if TYPE_CHECKING:
     from ttscale.backends.hf.batcher import Batcher
+    from ttscale.backends.hf.grader import Grader
     from ttscale.backends.hf.load import LoadedModel
 
 _MAX_TOP_LOGPROBS: Final = 20
@@ -31,6 +33,9 @@ class HFBackend(Backend):
     of a request, for equal prompts that start together, and for one whose earlier samples still run. On a CPU
     in float32 a seeded sample is the same to the last bit whatever else is in the batch; on a GPU rounding
     depends a little on the batch, and a sample may in rare cases take another turn.
+
+    A reward model is known by the architecture in its configuration: a sequence or token classifier of one or
+    two labels, or one of Qwen2.5's reward models. It grades texts, waiting ones together, and draws no samples.
 
     Attributes:
         model: a directory, or an id on the hub.
@@ -79,6 +84,7 @@ class HFBackend(Backend):
         self._stopped: asyncio.Event | None = None
         self._loaded: LoadedModel | None = None
         self._batcher: Batcher | None = None
+        self._grader: Grader | None = None
 
     async def start(self) -> None:
         """Load the model in the decoding thread.
@@ -94,7 +100,7 @@ class HFBackend(Backend):
             if importlib.util.find_spec(package) is None:
                 raise MissingExtra(package, "hf")
         loop = asyncio.get_running_loop()
-        ready: asyncio.Future[tuple[LoadedModel, Batcher]] = loop.create_future()
+        ready: asyncio.Future[tuple[LoadedModel, Batcher | Grader]] = loop.create_future()
         stopped = asyncio.Event()
         self._thread = threading.Thread(
             target=self._work, args=(loop, ready, stopped), name="ttscale hf decoding", daemon=True
@@ -102,32 +108,41 @@ class HFBackend(Backend):
         self._thread.start()
         self._stopped = stopped
         try:
-            self._loaded, self._batcher = await ready
+            self._loaded, worker = await ready
         except Exception:
             await self.aclose()
             raise
+        from ttscale.backends.hf.grader import Grader
+
         self.profile = self._loaded.profile
+        if isinstance(worker, Grader):
+            self._grader = worker
+            self.capabilities = Capabilities(token_ids=True, rewards=True)
+        else:
+            self._batcher = worker
 
     def _work(
         self,
         loop: asyncio.AbstractEventLoop,
-        ready: asyncio.Future[tuple[LoadedModel, Batcher]],
+        ready: asyncio.Future[tuple[LoadedModel, Batcher | Grader]],
         stopped: asyncio.Event,
     ) -> None:
         """Load, then decode until closed; the body of the decoding thread."""
         try:
             with _intra_op_threads(self.num_threads):
-                loaded, batcher = self._load(loop)
-                if _call(loop, _hand_over, ready, loaded, batcher):
-                    batcher.run()
+                loaded, worker = self._load(loop)
+                if _call(loop, _hand_over, ready, loaded, worker):
+                    worker.run()
         except Exception as error:
             _call(loop, _refuse, ready, error)
         finally:
             _call(loop, stopped.set)
 
-    def _load(self, loop: asyncio.AbstractEventLoop) -> tuple[LoadedModel, Batcher]:
+    def _load(self, loop: asyncio.AbstractEventLoop) -> tuple[LoadedModel, Batcher | Grader]:
         from ttscale.backends.hf.batcher import Batcher
+        from ttscale.backends.hf.grader import Grader
         from ttscale.backends.hf.load import load_model
+        from ttscale.backends.hf.reward_model import RewardModel
 
         loaded = load_model(
             self.model,
@@ -137,17 +152,17 @@ class HFBackend(Backend):
             revision=self.revision,
             trust_remote_code=self.trust_remote_code,
         )
-        batcher = Batcher(
-            loaded.runner, loop, batch_size=self.batch_size, max_prefill_tokens=self.max_prefill_tokens
-        )
-        return loaded, batcher
+        runner, size = loaded.runner, self.batch_size
+        if isinstance(runner, RewardModel):
+            return loaded, Grader(runner, loop, batch_size=size, max_tokens=self.max_prefill_tokens)
+        return loaded, Batcher(runner, loop, batch_size=size, max_prefill_tokens=self.max_prefill_tokens)
 
     async def aclose(self) -> None:
-        """Stop decoding and wait for the thread's end; samples that still run fail. Harmless when repeated."""
-        thread, stopped, batcher = self._thread, self._stopped, self._batcher
-        self._thread = self._stopped = self._batcher = self._loaded = None
-        if batcher is not None:
-            batcher.close()
+        """Stop decoding and wait for the thread's end; what still runs fails. Harmless when repeated."""
+        thread, stopped, worker = self._thread, self._stopped, self._batcher or self._grader
+        self._thread = self._stopped = self._batcher = self._grader = self._loaded = None
+        if worker is not None:
+            worker.close()
         if thread is not None and stopped is not None:
             await stopped.wait()
             thread.join()
@@ -178,6 +193,8 @@ class HFBackend(Backend):
         states = list[SampleState]()
         generation = Generation(len(request.seeds), lambda indices: self._abort([states[i] for i in indices]))
         try:
+            if self._grader is not None:
+                raise BackendError(f"{self.model!r} is a reward model; it draws no samples")
             states += self._states(request, generation)
             if self._batcher is None or not self._batcher.submit(states):
                 raise BackendError("the hf backend is closing")
@@ -212,11 +229,11 @@ class HFBackend(Backend):
             for index, seed in enumerate(request.seeds)
         ]
 
-    def _num_free(self, loaded: LoadedModel, prompt: Sequence[int]) -> int:
+    def _num_free(self, loaded: LoadedModel, prompt: Sequence[int], *, least: int = 1) -> int:
         """Return how many tokens the context has left after a prompt.
 
         Raises:
-            BackendError: none, or the prompt is not one.
+            BackendError: fewer than `least`, or the prompt is not one.
         """
         if not prompt:
             raise BackendError("the prompt is empty; give at least one token")
@@ -228,12 +245,27 @@ class HFBackend(Backend):
             )
         context_length = loaded.profile.context_length
         assert context_length is not None  # a loaded model's profile is complete
-        if len(prompt) >= context_length:
+        if len(prompt) + least > context_length:
             raise BackendError(
                 f"the prompt has {len(prompt)} tokens and leaves no room in the context of {context_length} "
                 f"of {self.model!r}; shorten it or choose a model with a longer context"
             )
         return context_length - len(prompt)
+
+    async def reward(self, prompt: Prompt, *, step_token: str | None = None) -> Rewards:
+        """Return the rewards of a text; see `Backend.reward`."""
+        loaded, grader = self._running(), self._grader
+        if grader is None:
+            return await super().reward(prompt, step_token=step_token)
+        grader.head.check_step_token(step_token, model=self.model)
+        step_id = None if step_token is None else loaded.vocabulary.token_id(step_token)
+        if step_token is not None and step_id is None:
+            raise unknown_step_token(step_token, model=self.model)
+        ids = loaded.vocabulary.encode(prompt)
+        self._num_free(loaded, ids, least=0)
+        positions = grader.head.positions(ids, step_id, model=self.model)
+        values = await grader.grade(ids, positions)
+        return Rewards(values=values, usage=SampleUsage(prompt_computed=len(ids)))
 
 
 @contextmanager
@@ -262,15 +294,15 @@ def _call(loop: asyncio.AbstractEventLoop, function: Callable[..., None], *argum
 
 
 def _hand_over(
-    ready: asyncio.Future[tuple[LoadedModel, Batcher]], loaded: LoadedModel, batcher: Batcher
+    ready: asyncio.Future[tuple[LoadedModel, Batcher | Grader]], loaded: LoadedModel, worker: Batcher | Grader
 ) -> None:
     if ready.done():  # whoever started the backend has been cancelled
-        batcher.close()
+        worker.close()
     else:
-        ready.set_result((loaded, batcher))
+        ready.set_result((loaded, worker))
 
 
-def _refuse(ready: asyncio.Future[tuple[LoadedModel, Batcher]], error: Exception) -> None:
+def _refuse(ready: asyncio.Future[tuple[LoadedModel, Batcher | Grader]], error: Exception) -> None:
     if ready.done():
         return
     if not isinstance(error, TTScaleError):

@@ -14,7 +14,9 @@ import transformers
 from torch import nn
 
 from ttscale.backends.base import ModelProfile
+from ttscale.backends.hf.reward_model import RewardModel, load_weights
 from ttscale.backends.hf.runner import ATTENTION, ModelRunner, grouped_attention
+from ttscale.backends.rewards import reward_head
 from ttscale.backends.vocabulary import Tokenizer, Vocabulary
 from ttscale.errors import BackendUnavailable
 
@@ -36,14 +38,14 @@ class LoadedModel:
     """A model that is ready to run.
 
     Attributes:
-        runner: runs it.
+        runner: runs it; a reward model grades texts in place of drawing tokens.
         vocabulary: its tokenizer.
         profile: what the cost models know of it.
         end_ids: token ids that end a sample.
         vocabulary_size: number of token ids it has embeddings for.
     """
 
-    runner: ModelRunner
+    runner: ModelRunner | RewardModel
     vocabulary: Vocabulary
     profile: ModelProfile
     end_ids: frozenset[int]
@@ -59,7 +61,9 @@ def load_model(
     revision: str | None,
     trust_remote_code: bool,
 ) -> LoadedModel:
-    """Load a causal language model and its tokenizer, and prove that this backend computes what the model does.
+    """Load a causal language model, or a reward model, and its tokenizer.
+
+    Of a causal language model it is proved that this backend computes what the model does.
 
     Args:
         name: a directory, or an id on the hub.
@@ -79,15 +83,23 @@ def load_model(
             where = {"revision": revision, "trust_remote_code": trust_remote_code}
             tokenizer = transformers.AutoTokenizer.from_pretrained(source, **where)
             wanted = "float32" if dtype == "auto" and device == "cpu" else dtype
-            load = cast("Callable[..., nn.Module]", transformers.AutoModelForCausalLM.from_pretrained)
-            model = load(source, dtype=wanted, **where).to(device).eval()
+            config = transformers.AutoConfig.from_pretrained(source, **where)
+            head = reward_head(config.architectures or (), config.num_labels or 0, model=name)
+            if head is None:
+                load = cast("Callable[..., nn.Module]", transformers.AutoModelForCausalLM.from_pretrained)
+                model = load(source, dtype=wanted, **where)
+            else:
+                model = load_weights(head, source, config, dtype=wanted, **where)
+            model = model.to(device).eval()
+        except BackendUnavailable:
+            raise
         except Exception as error:  # configurations, files, networks and remote code fail in many ways
             raise BackendUnavailable(_cannot_load(name, error)) from error
     context_length = _context_length(name, _config(model), max_model_len)
-    runner = _prove(name, model, context_length)
+    runner = _prove(name, model, context_length) if head is None else RewardModel(model, head)
     return LoadedModel(
         runner=runner,
-        vocabulary=Vocabulary(cast("Tokenizer", tokenizer), name),
+        vocabulary=Vocabulary(cast("Tokenizer", tokenizer), name, continues=head is None),
         profile=profile_of(name, model, context_length),
         end_ids=_end_ids(model, tokenizer),
         vocabulary_size=_embeddings(model).num_embeddings,

@@ -10,8 +10,26 @@ from contextlib import aclosing
 from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Literal
 
-from ttscale.backends.base import Backend, Capabilities, Chunk, Generation, ModelProfile, PromptScore, Request
-from ttscale.backends.vllm.samples import Continuation, Output, Progress, Work, prompt_score
+from ttscale.backends.base import (
+    Backend,
+    Capabilities,
+    Chunk,
+    Generation,
+    ModelProfile,
+    PromptScore,
+    Request,
+    Rewards,
+)
+from ttscale.backends.rewards import unknown_step_token
+from ttscale.backends.vllm.samples import (
+    Continuation,
+    Output,
+    PoolingOutput,
+    Progress,
+    Work,
+    prompt_score,
+    rewards_of,
+)
 from ttscale.backends.vllm.settings import CPU_NUM_SEQS
 from ttscale.errors import BackendError, TTScaleError
 from ttscale.tasks import TaskKeeper
@@ -32,6 +50,7 @@ _CAPABILITIES: Final = Capabilities(
     priority=True,
     prefix_cache=True,
 )
+_REWARDS: Final = Capabilities(token_ids=True, rewards=True)
 _CLOSING_SECONDS: Final = 5.0
 
 
@@ -43,6 +62,9 @@ class VLLMBackend(Backend):
     prefills are never cut into chunks, and a seeded sample is the same to the last token whatever else runs;
     on a GPU rounding depends a little on the batch, and a sample may in rare cases take another turn unless
     ``VLLM_BATCH_INVARIANT=1`` is set. Log-probabilities are the model's own, before temperature, top-p, top-k.
+
+    A reward model is known by the architecture in its configuration: a sequence or token classifier of one or
+    two labels, or one of Qwen2.5's reward models. It grades texts and draws no samples.
 
     The engine runs in child processes that end with this one, even when it is killed. They write to stderr
     only: errors, or whatever ``VLLM_LOGGING_LEVEL`` asks for. A CPU model whose weights are small runs on one
@@ -99,6 +121,7 @@ class VLLMBackend(Backend):
         self._samples = set[asyncio.Task[None]]()
         self._numbers = itertools.count()
         self._to_abort = list[str]()
+        self._gradings = set[asyncio.Future[PoolingOutput]]()
 
     def _arguments(self) -> dict[str, JSON]:
         """Return the engine arguments that were chosen here."""
@@ -138,9 +161,10 @@ class VLLMBackend(Backend):
         self._engine, self._loop = engine, asyncio.get_running_loop()
         self.profile = engine.profile
         self.batch_size = engine.max_num_seqs
+        own = _CAPABILITIES if engine.reward_head is None else _REWARDS
         self.capabilities = replace(
-            _CAPABILITIES,
-            max_top_logprobs=engine.max_logprobs,
+            own,
+            max_top_logprobs=engine.max_logprobs if own.logprobs else 0,
             prefix_cache=engine.prefix_block_size is not None,
         )
 
@@ -160,6 +184,8 @@ class VLLMBackend(Backend):
             for work in list(self._works):  # an engine that no longer answers
                 work.generation.fail("the vllm backend was closed while this sample ran")
             self._works.clear()
+            for grading in self._gradings:
+                _fail(grading, "the vllm backend was closed while it graded this text")
             await engine.aclose()
 
     @property
@@ -194,6 +220,8 @@ class VLLMBackend(Backend):
         generation = Generation(len(request.seeds), lambda indices: self._abort(work, indices))
         try:
             engine, prompt_ids = self._admit(request.prompt)
+            if engine.reward_head is not None:
+                raise BackendError(f"{self.model!r} is a reward model; it draws no samples")
             work = self._work(engine, request, prompt_ids, generation)
         except TTScaleError as error:
             generation.fail(str(error))
@@ -205,8 +233,8 @@ class VLLMBackend(Backend):
             task.add_done_callback(self._samples.discard)
         return generation
 
-    def _admit(self, prompt: Prompt) -> tuple[VLLMEngine, list[int]]:
-        """Return the engine and the prompt's token ids.
+    def _admit(self, prompt: Prompt, *, num_new: int = 1) -> tuple[VLLMEngine, list[int]]:
+        """Return the engine and the token ids of a prompt that leaves room for so many new ones.
 
         Raises:
             BackendError: it cannot be run.
@@ -223,7 +251,7 @@ class VLLMBackend(Backend):
                     f"the prompt has the token id {token_id}, but the vocabulary of {self.model!r} has "
                     f"{engine.vocabulary_size} ids from 0; encode the prompt with this backend"
                 )
-        if len(ids) >= engine.context_length:
+        if len(ids) + num_new > engine.context_length:
             raise BackendError(
                 f"the prompt has {len(ids)} tokens, but {self.model!r} takes {engine.context_length} "
                 "of prompt and answer together; shorten the prompt or raise max_model_len"
@@ -312,3 +340,50 @@ class VLLMBackend(Backend):
         if last is None or last.prompt_logprobs is None:
             raise BackendError("vLLM gave no log-probabilities of the prompt; its log on stderr may say why")
         return prompt_score(ids, last)
+
+    async def reward(self, prompt: Prompt, *, step_token: str | None = None) -> Rewards:
+        """Return the rewards of a text; see `Backend.reward`.
+
+        What an outcome reward model has read before is taken from the prefix cache; a process reward model
+        reads every text from its beginning.
+        """
+        engine, ids = self._admit(prompt, num_new=0)
+        if (head := engine.reward_head) is None:
+            return await super().reward(prompt, step_token=step_token)
+        head.check_step_token(step_token, model=self.model)
+        step_id = None if step_token is None else engine.vocabulary.token_id(step_token)
+        if step_token is not None and step_id is None:
+            raise unknown_step_token(step_token, model=self.model)
+        positions = head.positions(ids, step_id, model=self.model)
+        grading = asyncio.get_running_loop().create_future()
+        self._gradings.add(grading)
+        task = self._tasks.spawn(self._pool(engine, ids, step_id, grading))
+        try:
+            return rewards_of(head, positions, len(ids), await grading)
+        finally:
+            self._gradings.discard(grading)
+            task.cancel()
+
+    async def _pool(
+        self,
+        engine: VLLMEngine,
+        prompt_ids: Sequence[int],
+        step_id: int | None,
+        grading: asyncio.Future[PoolingOutput],
+    ) -> None:
+        """Follow one text through the engine, as a task that the engine's end does not leave waiting."""
+        name = f"{next(self._numbers)}-reward"
+        try:
+            async with aclosing(engine.pooling_outputs(prompt_ids, step_id, name)) as outputs:
+                async for output in outputs:
+                    if not grading.done():
+                        grading.set_result(output)
+        except Exception as error:
+            _fail(grading, engine.explain(error))
+        else:
+            _fail(grading, "vLLM ended the request without a reward; its log on stderr may say why")
+
+
+def _fail(grading: asyncio.Future[PoolingOutput], message: str) -> None:
+    if not grading.done():
+        grading.set_exception(BackendError(message))

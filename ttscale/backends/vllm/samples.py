@@ -1,4 +1,4 @@
-"""From what vLLM yields for a request to the chunks of a sample. Pure; no vLLM needed."""
+"""From what vLLM yields for a request to the chunks of a sample, scores and rewards. Pure; no vLLM needed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from ttscale.backends.base import Chunk, Generation, PromptScore
+from ttscale.backends.base import Chunk, Generation, PromptScore, Rewards
+from ttscale.backends.rewards import RewardHead
+from ttscale.errors import BackendError
 from ttscale.types import FinishReason, SampleUsage, Sampling
 
 _CONTEXT_TOKENS: Final = 8
@@ -44,6 +46,27 @@ class Output(Protocol):
     outputs: Sequence[Completion]
     num_cached_tokens: int | None
     prompt_logprobs: Sequence[Mapping[int, TokenLogprob] | None] | None
+
+
+class Numbers(Protocol):
+    """A tensor."""
+
+    def tolist(self) -> list[float] | list[list[float]]:
+        """Return it as plain numbers."""
+        ...
+
+
+class Pooling(Protocol):
+    """A reward head's logits: of the whole text, shape [num_labels], or of steps or tokens, [n, num_labels]."""
+
+    data: Numbers
+
+
+class PoolingOutput(Protocol):
+    """The only step of a vLLM request to a reward model."""
+
+    outputs: Pooling
+    num_cached_tokens: int | None
 
 
 def finish_reason(reason: str | None) -> FinishReason | None:
@@ -211,3 +234,32 @@ def prompt_score(prompt_ids: Sequence[int], output: Output) -> PromptScore:
         generated=len(output.outputs[0].token_ids),
     )
     return PromptScore(token_ids=tuple(prompt_ids), logprobs=tuple(values), usage=usage)
+
+
+def rewards_of(head: RewardHead, positions: Sequence[int], num_tokens: int, output: PoolingOutput) -> Rewards:
+    """Return the rewards of a text from the output of its request.
+
+    Args:
+        head: the model's.
+        positions: where the rewards are read off.
+        num_tokens: of the text.
+        output: what the engine yielded.
+
+    Raises:
+        BackendError: the engine gave logits of neither the steps nor all tokens.
+    """
+    whole, each = list[float](), list[list[float]]()
+    for item in output.outputs.data.tolist():
+        if isinstance(item, list):
+            each.append(item)
+        else:
+            whole.append(item)
+    if whole:
+        each = [whole]
+    elif len(each) == num_tokens:
+        each = [each[at] for at in positions]
+    if len(each) != len(positions):
+        raise BackendError(f"vLLM gave {len(each)} rewards where {len(positions)} were due")
+    cached = output.num_cached_tokens or 0
+    usage = SampleUsage(prompt_computed=num_tokens - cached, prompt_cached=cached)
+    return Rewards(values=tuple(map(head.reward, each)), usage=usage)
