@@ -32,7 +32,7 @@ class PRMVerifier:
 
     Cost: of a reward model one pass over question and solution a sample. Of a model that is asked one call and
     one generated token a step; the prompts of a sample's steps begin alike, and only what the prefix cache does
-    not have is computed. All steps of all samples are asked about at once.
+    not have is computed: the last step is asked about first, then all others at once.
 
     A sample without steps, a text longer than the context and an answer that is neither sign give no value, and
     the reason. A model that is asked must give the likeliest tokens with their ids.
@@ -90,10 +90,11 @@ class PRMVerifier:
         return Score(value=aggregated(scores, self.aggregate), steps=tuple(scores))
 
     async def _asked(self, judge: Run, question: str, steps: Sequence[str]) -> Sequence[float]:
-        """Ask about every step."""
+        """Ask about the last step, whose conversation holds all others, then about these side by side."""
         template = load_template(self.template)
-        prompts = [steps_prompt(template, question, steps[: end + 1]) for end in range(len(steps))]
-        return await side_by_side(ask(judge, prompt) for prompt in prompts)
+        *prompts, whole = [steps_prompt(template, question, steps[: end + 1]) for end in range(len(steps))]
+        last = await ask(judge, whole)  # from here on the prefix cache has what the others begin with
+        return [*await side_by_side(ask(judge, prompt) for prompt in prompts), last]
 
     async def _graded(self, judge: Run, question: str, steps: Sequence[str]) -> Sequence[float]:
         """Have a reward model grade all steps in one pass."""

@@ -1,0 +1,61 @@
+"""The embedded backend and vLLM write the same tokens, greedily, in every role of the reference models."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.unit.attempts_bench import sampled
+from ttscale.backends import Backend, load_backend
+from ttscale.backends.base import Request
+from ttscale.reference.mixture import Mixture
+from ttscale.reference.roles.attempts import to_line
+from ttscale.types import Prompt, Sampling
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.skipif(importlib.util.find_spec("vllm") is None, reason="vLLM is not installed"),
+]
+
+ROLES = {"abacus": ("solve", "revise", "threads", "outlines", "plan"), "abacus-judge": ("judge", "compare")}
+NUM_PROMPTS = 50
+GREEDY = Sampling(temperature=0.0, max_tokens=96)
+
+
+def prompts_of(role: str, attempts: Path) -> list[Prompt]:
+    """Return prompts of a role about problems that no model was trained on."""
+    mixture = Mixture({role: 1.0}, 90, attempts)
+    return [one.prompt for one in itertools.islice(mixture.conversations(), NUM_PROMPTS)]
+
+
+async def written(backend: Backend, prompts: Sequence[Prompt]) -> list[tuple[int, ...]]:
+    """Return the tokens that a model writes after each prompt."""
+
+    async def one(prompt: Prompt) -> tuple[int, ...]:
+        request = Request(prompt=backend.encode(prompt), sampling=GREEDY, seeds=(0,))
+        async with backend.generate(request) as generation:
+            chunks = [chunk async for chunk in generation]
+        assert chunks[-1].finish_reason in ("stop", "length"), chunks[-1].error
+        return tuple(itertools.chain.from_iterable(chunk.token_ids for chunk in chunks))
+
+    async with backend, asyncio.TaskGroup() as group:
+        tasks = [group.create_task(one(prompt)) for prompt in prompts]
+    return [task.result() for task in tasks]
+
+
+@pytest.mark.parametrize("model", ROLES)
+async def test_greedy_tokens_are_the_same_in_every_role(model: str, tmp_path: Path) -> None:
+    attempts = tmp_path / "attempts.jsonl"
+    attempts.write_text("\n".join(map(to_line, sampled(80))), encoding="utf-8")
+    prompts = {role: prompts_of(role, attempts) for role in ROLES[model]}
+    flat = list(itertools.chain.from_iterable(prompts.values()))
+    embedded = await written(load_backend(f"hf:{model}"), flat)
+    vllm = await written(load_backend(f"vllm:{model}"), flat)
+    roles = [role for role, several in prompts.items() for _ in several]
+    differing = [role for role, one, other in zip(roles, embedded, vllm, strict=True) if one != other]
+    assert not differing, f"{len(differing)} of {len(flat)} differ, in the roles {sorted(set(differing))}"
