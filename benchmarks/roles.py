@@ -1,4 +1,4 @@
-"""How good the reference models are in each role: `python benchmarks/roles.py`.
+"""How good a model is in each role: `python benchmarks/roles.py`.
 
 Every role is measured on held-out problems, through ttscale itself: the samples of the solver are those that
 strategies see, and its judge is the verifier `prm`. Printed is a table of role, measure and value with 95 %
@@ -298,7 +298,7 @@ def main() -> None:
     """Read the arguments, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="abacus", help="the solver (default: %(default)s)")
-    parser.add_argument("--judge", default="abacus-judge", help="judges and compares (default: %(default)s)")
+    parser.add_argument("--judge", default="abacus", help="judges and compares (default: %(default)s)")
     parser.add_argument(
         "--questions", type=int, default=200, help="held-out problems a set (default: %(default)s)"
     )

@@ -24,6 +24,7 @@ from ttscale.tasks import TaskKeeper
 from ttscale.trace import Trace
 from ttscale.types import Outcome, Problem
 from ttscale.verifier import Verifier
+from ttscale.virtual import BlockingWorkers, VirtualLoop
 from ttscale.workers import Workers
 
 _LOG = logging.getLogger(__name__)
@@ -88,7 +89,9 @@ class Engine:
         await self._stack.aclose()
 
     def _new_workers(self) -> Workers:
-        return Workers()
+        """Return worker processes; in virtual time, where nobody waits for a process, calls that block."""
+        is_virtual = isinstance(asyncio.get_running_loop(), VirtualLoop)
+        return BlockingWorkers() if is_virtual else Workers()
 
     @property
     def room(self) -> Room:

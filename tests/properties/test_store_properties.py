@@ -127,8 +127,10 @@ def test_whatever_a_model_writes_comes_back_as_it_was(
 ) -> None:
     made = make_result("a", 0, failed=False, answer=answer, tokens=tokens)
     outcome = made.outcome.with_(text=text, error=text, confidence=confidence)
+    cell = StoredCell(number=0, benchmark=text, strategy=text, num_problems=1, fingerprint="")
     with tempfile.TemporaryDirectory() as folder, ResultStore(Path(folder) / "s", writable=True) as store:
-        store.set_cells([StoredCell(number=0, benchmark=text, strategy=text, num_problems=1, fingerprint="")])
+        store.set_cells([cell])
+        assert store.cells() == [cell]
         given_result = Result(
             **{name: getattr(made, name) for name in ("key", "cell", "position", "problem_id", "grade")},
             question=text,

@@ -22,7 +22,6 @@ from ttscale.types import JSON
     ("uri", "scheme", "model", "base_url"),
     [
         ("abacus", "abacus", "abacus", None),
-        ("abacus-judge", "abacus", "abacus-judge", None),
         ("hf:org/name", "hf", "org/name", None),
         ("vllm:/models/a:b", "vllm", "/models/a:b", None),
         ("openai:qwen@http://127.0.0.1:8000/v1", "openai", "qwen", "http://127.0.0.1:8000/v1"),

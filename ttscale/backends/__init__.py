@@ -20,6 +20,7 @@ BUILTINS: Final = {
     "hf": "ttscale.backends.hf:HFBackend",
     "vllm": "ttscale.backends.vllm:VLLMBackend",
     "openai": "ttscale.backends.openai:OpenAIBackend",
+    "replay": "ttscale.backends.replay:ReplayBackend",
 }
 """Built-in backends by URI scheme, found without reinstalling."""
 

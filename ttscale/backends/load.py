@@ -68,8 +68,7 @@ def load_backend(uri: str, options: Mapping[str, JSON] | None = None) -> Backend
     """Build the backend that a model URI or a YAML file names; it is not started.
 
     Args:
-        uri: ``abacus``, ``abacus-s`` or ``abacus-judge`` (a reference model, on vLLM where that is installed,
-            else on the embedded backend),
+        uri: ``abacus`` (the reference model, on vLLM where that is installed, else on the embedded backend),
             ``hf:MODEL``, ``vllm:MODEL``, ``openai:MODEL@BASE_URL``, another registered ``SCHEME:MODEL``, or
             the path of a YAML file with the keys `model`, one of these, and `options`. A model of `hf` or
             `vllm` with the name of a reference model is the packaged one.

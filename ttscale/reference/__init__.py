@@ -1,8 +1,4 @@
-"""The reference models: real language models small enough to ship, and how they were made.
-
-`abacus` solves, revises, splits work into threads and plans tool calls; `abacus-judge` judges steps and
-compares solutions; `abacus-s` is a third of their size and only solves.
-"""
+"""The reference model `abacus`: a real language model small enough to ship, and how it was made."""
 
 from __future__ import annotations
 
@@ -13,9 +9,9 @@ from types import MappingProxyType
 from ttscale.reference.problems import EVALUATION_CONFIGS
 
 MODELS: Mapping[str, Path] = MappingProxyType(
-    {name: Path(__file__).resolve().parent / name for name in ("abacus", "abacus-s", "abacus-judge")}
+    {name: Path(__file__).resolve().parent / name for name in ("abacus",)}
 )
-"""The directory of each model by its name, as transformers and vLLM load it."""
+"""The directory of each packaged model by its name, as transformers and vLLM load it."""
 
 ABACUS_PATH = MODELS["abacus"]
 """The directory of `abacus`."""

@@ -6,19 +6,22 @@ import itertools
 import json
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ttscale.reference.mixture import Mixture
 from ttscale.reference.problems import held_out_keys
-from ttscale.reference.tokenizer import encode_conversation
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from tokenizers import Tokenizer
+
     from ttscale.reference.conversation import Conversation
+
+    Encode = Callable[[Tokenizer, Conversation], tuple[list[int], list[int]] | None]
 
 SHARD_EXAMPLES = 2048
 """Number of examples in a shard."""
@@ -32,7 +35,8 @@ class Example:
 
     Attributes:
         tokens: The token ids.
-        targets: For each the token to be predicted after it, or `NO_TARGET`; as many as tokens.
+        targets: What is to be learnt at each: the token that follows or the class of the step that ends
+            there, as the head has it; or `NO_TARGET`. As many as tokens.
     """
 
     tokens: Sequence[int]
@@ -46,31 +50,49 @@ class Tally:
     Attributes:
         kept: Conversations written to the corpus.
         dropped: Conversations left out because they are about evaluation problems.
+        unfit: Conversations left out because they teach nothing that the head could learn.
     """
 
     kept: int = 0
     dropped: int = 0
+    unfit: int = 0
 
 
 def without_held_out(
     conversations: Iterator[Conversation], keys: Collection[str], tally: Tally
 ) -> Iterator[Conversation]:
-    """Pass on the conversations that are not about evaluation problems, counting both kinds in `tally`."""
+    """Pass on the conversations that are not about evaluation problems, counting the others in `tally`."""
     for conversation in conversations:
         if conversation.key in keys:
             tally.dropped += 1
         else:
-            tally.kept += 1
             yield conversation
 
 
-def write_corpus(directory: Path, tokenizer_file: Path, mixture: Mixture, *, num_examples: int) -> None:
+def encoded(
+    conversations: Iterator[Conversation], tokenizer: Tokenizer, encode: Encode, tally: Tally
+) -> Iterator[Example]:
+    """Turn into examples the conversations that can be, counting both kinds in `tally`."""
+    for conversation in conversations:
+        pair = encode(tokenizer, conversation)
+        if pair is None:
+            tally.unfit += 1
+        else:
+            tally.kept += 1
+            yield Example(*pair)
+
+
+def write_corpus(
+    directory: Path, tokenizer_file: Path, mixture: Mixture, encode: Encode, *, num_examples: int
+) -> None:
     """Write the shards that are not there yet, at low priority (the target of the producing process).
 
     Args:
         directory: Where the shards and `summary.json` go; created if need be.
         tokenizer_file: The saved tokenizer.
         mixture: What the conversations are drawn from.
+        encode: Gives the tokens of a conversation and what is to be learnt at each, or None if it teaches
+            nothing; a function of a module, since it goes to another process.
         num_examples: Number of examples to write, rounded up to whole shards.
     """
     from tokenizers import Tokenizer
@@ -79,12 +101,16 @@ def write_corpus(directory: Path, tokenizer_file: Path, mixture: Mixture, *, num
     directory.mkdir(parents=True, exist_ok=True)
     tokenizer, tally = Tokenizer.from_file(str(tokenizer_file)), Tally()
     conversations = without_held_out(mixture.conversations(), held_out_keys(), tally)
+    examples = encoded(conversations, tokenizer, encode, tally)
     for number in range(-(-num_examples // SHARD_EXAMPLES)):
-        batch = itertools.islice(conversations, SHARD_EXAMPLES)
-        examples = [Example(*encode_conversation(tokenizer, conversation)) for conversation in batch]
+        batch = list(itertools.islice(examples, SHARD_EXAMPLES))
         if not shard_path(directory, number).exists():
-            save_shard(shard_path(directory, number), examples)
-        summary = {"kept": tally.kept, "dropped_as_evaluation_problems": tally.dropped}
+            save_shard(shard_path(directory, number), batch)
+        summary = {
+            "kept": tally.kept,
+            "dropped_as_evaluation_problems": tally.dropped,
+            "dropped_as_unfit": tally.unfit,
+        }
         (directory / "summary.json").write_text(json.dumps(summary) + "\n", encoding="utf-8")
 
 

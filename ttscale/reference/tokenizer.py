@@ -83,7 +83,12 @@ def save_tokenizer(tokenizer: Tokenizer, directory: Path, *, max_length: int) ->
         "bos_token": BEGIN,
         "eos_token": END,
         "pad_token": PAD,
-        "additional_special_tokens": [USER, ASSISTANT],
+        "unk_token": None,
+        "additional_special_tokens": [
+            token.content
+            for _, token in sorted(tokenizer.get_added_tokens_decoder().items())
+            if token.special and token.content not in (BEGIN, END, PAD)
+        ],
         "add_bos_token": False,
         "add_eos_token": False,
         "clean_up_tokenization_spaces": False,
@@ -98,6 +103,22 @@ def add_phrases(tokenizer: Tokenizer, phrases: Iterable[str]) -> None:
     from tokenizers import AddedToken
 
     tokenizer.add_tokens([AddedToken(phrase, normalized=False) for phrase in phrases])
+
+
+def cut_as_qwen2(tokenizer: Tokenizer) -> None:
+    """Cut texts where Qwen2's tokenizer does; the texts of tokens that reach over a cut become added tokens.
+
+    transformers cuts so for every model of that type, whatever its `tokenizer.json` says.
+    """
+    from transformers import Qwen2Tokenizer
+
+    rules = Qwen2Tokenizer().backend_tokenizer
+    tokenizer.normalizer, tokenizer.pre_tokenizer = rules.normalizer, rules.pre_tokenizer
+    known = {token.content for token in tokenizer.get_added_tokens_decoder().values()}
+    ids = range(tokenizer.get_vocab_size())
+    texts = (tokenizer.decode([token_id], skip_special_tokens=False) for token_id in ids)
+    cut = [text for text in texts if len(rules.pre_tokenizer.pre_tokenize_str(text)) > 1]
+    add_phrases(tokenizer, [text for text in cut if text not in known])
 
 
 def encode_conversation(tokenizer: Tokenizer, conversation: Conversation) -> tuple[list[int], list[int]]:

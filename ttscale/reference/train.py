@@ -1,5 +1,7 @@
 """Train `abacus`: `python -m ttscale.reference.train --role solve --minutes 120 --out DIR --seed 0`.
 
+A process reward model starts from it: `--head process --role judge --attempts FILE --from MODEL`.
+
 A second process draws the conversations at low priority while this one trains on one thread. Training lasts the
 stated time: the learning rate warms up, then falls to zero at the end. A checkpoint is kept every few minutes,
 and a run that was cut short goes on from it when started again with the same arguments.
@@ -8,7 +10,6 @@ and a run that was cut short goes on from it when started again with the same ar
 from __future__ import annotations
 
 import argparse
-import itertools
 import multiprocessing
 import random
 import time
@@ -19,18 +20,19 @@ from typing import TYPE_CHECKING
 
 from ttscale.errors import ConfigError
 from ttscale.reference.corpus import Example, wait_for_shard, write_corpus
-from ttscale.reference.mixture import FROM_ATTEMPTS, ROLES, Mixture, phrases
-from ttscale.reference.network import ARCHITECTURES, LOGIT_DIVISOR, PAD_ID, build_model, export, load_weights
-from ttscale.reference.problems import training_problems
-from ttscale.reference.tokenizer import NO_TARGET, add_phrases, train_tokenizer
+from ttscale.reference.course import Course, first_network, load_or_make_tokenizer
+from ttscale.reference.heads import HEADS
+from ttscale.reference.mixture import FROM_ATTEMPTS, ROLES, Mixture
+from ttscale.reference.network import ARCHITECTURES, LOGIT_DIVISOR, PAD_ID, export, head_of
+from ttscale.reference.tokenizer import NO_TARGET
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
 
-    from tokenizers import Tokenizer
     from torch import Tensor
     from torch.optim import Optimizer
-    from transformers import LlamaForCausalLM
+
+    from ttscale.reference.network import Network
 
 
 @dataclass(frozen=True)
@@ -94,8 +96,8 @@ def collate(examples: Sequence[Example]) -> tuple[Tensor, Tensor]:
     """Pad examples to one length.
 
     Returns:
-        The token ids, and for each the token to be predicted after it or `NO_TARGET`; both of shape (examples,
-        longest length).
+        The token ids, and what is to be learnt at each or `NO_TARGET`; both of shape (examples, longest
+        length).
     """
     import torch
 
@@ -118,19 +120,20 @@ class Trainer:
         seed: Seed of the order of the examples.
     """
 
-    def __init__(self, model: LlamaForCausalLM, recipe: Recipe, directory: Path, *, seed: int) -> None:
+    def __init__(self, model: Network, recipe: Recipe, directory: Path, *, seed: int) -> None:
         import torch
 
         self.model, self.recipe, self.progress, self.seed = model, recipe, Progress(), seed
         self._checkpoint = directory / "checkpoint.pt"
         self._optimizer = make_optimizer(model, recipe.learning_rate)
         self._body = torch.compile(model.model, dynamic=True) if recipe.compile_model else model.model
+        self._head = head_of(model)
         self.losses: list[float] = []
 
     def step(self, parts: Sequence[Sequence[Example]]) -> float:
-        """Take one optimiser step and return the mean loss over the tokens that are learnt, in nats."""
+        """Take one optimiser step and return the mean loss over the tokens with a target, in nats."""
         import torch
-        from torch.nn.functional import cross_entropy, linear
+        from torch.nn.functional import cross_entropy
 
         padded = [collate(part) for part in parts]
         total = sum(int((targets != NO_TARGET).sum()) for _, targets in padded)
@@ -139,8 +142,7 @@ class Trainer:
             marks = targets != NO_TARGET
             positions = torch.arange(ids.shape[1])[None]
             hidden = self._body(input_ids=ids, position_ids=positions, use_cache=False).last_hidden_state
-            logits = linear(hidden[marks], self.model.lm_head.weight)
-            loss = cross_entropy(logits, targets[marks], reduction="sum") / total
+            loss = cross_entropy(self._head(hidden[marks]), targets[marks], reduction="sum") / total
             loss.backward()
             loss_sum += loss.item()
             self.progress.tokens += ids.numel()
@@ -209,7 +211,7 @@ class Trainer:
         return True
 
 
-def make_optimizer(model: LlamaForCausalLM, learning_rate: float) -> Optimizer:
+def make_optimizer(model: Network, learning_rate: float) -> Optimizer:
     """AdamW with weight decay on the matrices only."""
     import torch
 
@@ -217,23 +219,6 @@ def make_optimizer(model: LlamaForCausalLM, learning_rate: float) -> Optimizer:
     others = [weight for weight in model.parameters() if weight.ndim <= 1]
     groups = [{"params": matrices, "weight_decay": 0.05}, {"params": others, "weight_decay": 0.0}]
     return torch.optim.AdamW(groups, lr=learning_rate, betas=(0.9, 0.98), fused=True)
-
-
-@dataclass(frozen=True)
-class Course:
-    """What is trained, from what, on what.
-
-    Attributes:
-        mixture: The roles and their data.
-        size: The name of the network's size, see `ARCHITECTURES`.
-        start: An exported model of this size to start from; None: from nothing.
-        logit_divisor: What the exported logits are divided by.
-    """
-
-    mixture: Mixture
-    size: str = "abacus"
-    start: Path | None = None
-    logit_divisor: float = LOGIT_DIVISOR
 
 
 def train(directory: Path, course: Course, recipe: Recipe) -> Path:
@@ -254,7 +239,7 @@ def train(directory: Path, course: Course, recipe: Recipe) -> Path:
     tokenizer = load_or_make_tokenizer(directory / "tokenizer.json", course, recipe.tokenizer_examples)
     writer = multiprocessing.get_context("spawn").Process(
         target=write_corpus,
-        args=(directory / "corpus", directory / "tokenizer.json", course.mixture),
+        args=(directory / "corpus", directory / "tokenizer.json", course.mixture, course.head.encode),
         kwargs={"num_examples": recipe.num_examples},
         daemon=True,
     )
@@ -275,18 +260,6 @@ def train(directory: Path, course: Course, recipe: Recipe) -> Path:
     return directory / "model"
 
 
-def first_network(course: Course, tokenizer: Tokenizer) -> LlamaForCausalLM:
-    """Create the network that training starts with."""
-    model = build_model(
-        ARCHITECTURES[course.size],
-        vocabulary_size=tokenizer.get_vocab_size(),
-        seed=course.mixture.run_seed,
-    )
-    if course.start is not None:
-        load_weights(model, course.start)
-    return model
-
-
 def export_checkpoint(directory: Path, target: Path, course: Course) -> None:
     """Export the last checkpoint of a run, which may be still going on.
 
@@ -303,21 +276,6 @@ def export_checkpoint(directory: Path, target: Path, course: Course) -> None:
         )
     export(trainer.model, tokenizer, target, logit_divisor=course.logit_divisor)
     print(f"exported {trainer.progress} to {target}")
-
-
-def load_or_make_tokenizer(path: Path, course: Course, num_examples: int) -> Tokenizer:
-    """Read the tokenizer of a run; a new run takes that of its first model or learns one, and adds phrases."""
-    from tokenizers import Tokenizer
-
-    if path.exists():
-        return Tokenizer.from_file(str(path))
-    if course.start is not None:
-        tokenizer = Tokenizer.from_file(str(course.start / "tokenizer.json"))
-    else:
-        tokenizer = train_tokenizer(itertools.islice(training_problems(course.mixture.run_seed), num_examples))
-    add_phrases(tokenizer, phrases())
-    tokenizer.save(str(path))
-    return tokenizer
 
 
 def read_shares(texts: Sequence[str]) -> dict[str, float]:
@@ -347,10 +305,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     add("--minutes", type=float, default=120.0, help="training time (default: %(default)s)")
     add("--out", type=Path, required=True, help="directory of the run; resumes where it left off")
     add("--seed", type=int, default=0, help="training run (default: %(default)s)")
+    add(
+        "--head",
+        choices=list(HEADS),
+        default="token",
+        help="what is learnt: the next token, or grades of steps (default: %(default)s)",
+    )
     add("--size", choices=sorted(ARCHITECTURES), default="abacus", help="(default: %(default)s)")
     add("--from", type=Path, dest="start", metavar="MODEL", help="start from this exported model")
     add("--learning-rate", type=float, default=Recipe.learning_rate, help="highest (default: %(default)s)")
-    add("--logit-divisor", type=float, default=LOGIT_DIVISOR, help="of the export (default: %(default)s)")
+    add("--logit-divisor", type=float, default=LOGIT_DIVISOR, help="of an exported `token` head (%(default)s)")
     add("--no-compile", action="store_true", help="do not compile the network")
     add("--export", type=Path, metavar="DIR", help="only write the last checkpoint there as a model")
     options = parser.parse_args(arguments)
@@ -361,7 +325,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     try:
         mixture = Mixture(read_shares(options.role or ["solve"]), options.seed, options.attempts)
-        course = Course(mixture, options.size, options.start, options.logit_divisor)
+        course = Course(mixture, options.size, options.start, options.logit_divisor, HEADS[options.head])
         if options.export:
             export_checkpoint(options.out, options.export, course)
         else:

@@ -15,14 +15,15 @@ async def test_my_strategy() -> None:
 from __future__ import annotations
 
 from ttscale.testing.backend_checks import check_backend
-from ttscale.testing.clock import Deadlock, RealWait, VirtualLoop, run_virtual, virtual_clock
+from ttscale.testing.clock import virtual_clock
 from ttscale.testing.fake import EVERYTHING, FakeBackend, Record
 from ttscale.testing.fake_reward_model import FakeRewardModel
 from ttscale.testing.function_strategy import FunctionStrategy
 from ttscale.testing.script import Reply, Rule, Script, noisy_answers
 from ttscale.testing.strategy_checks import check_strategy
 from ttscale.testing.verifier_checks import check_verifier
-from ttscale.testing.workers import BlockingWorkers, VirtualEngine
+from ttscale.testing.workers import VirtualEngine
+from ttscale.virtual import BlockingWorkers, Deadlock, RealWait, VirtualLoop, run_virtual
 
 __all__ = [
     "EVERYTHING",

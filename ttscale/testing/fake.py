@@ -21,7 +21,7 @@ from typing import Final
 
 from ttscale.backends.base import Backend, Capabilities, Chunk, Generation, ModelProfile, Request
 from ttscale.testing import characters
-from ttscale.testing.plan import MAX_TOP_LOGPROBS, Pace, Plan, plan
+from ttscale.testing.plan import MAX_TOP_LOGPROBS, Plan, pace_of, plan
 from ttscale.testing.script import Script, reply_of, rest_of
 from ttscale.types import FinishReason, Prompt, SampleUsage, Sampling
 
@@ -219,7 +219,7 @@ class FakeBackend(Backend):
         whole = reply_of(self.script, characters.parse(prompt_ids), seed, record.ordinal)
         begun = characters.begun(prompt_ids)
         reply = rest_of(whole, characters.decode(begun), len(begun))
-        pace = Pace.of(
+        pace = pace_of(
             reply, first_token_seconds=self._first_token_seconds, seconds_per_token=self._seconds_per_token
         )
         future = plan(reply, request.sampling, most=most, pace=pace, seed=seed)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import bisect
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -10,38 +9,20 @@ from typing import Final
 from ttscale.testing.characters import SILENT, decode
 from ttscale.testing.script import Reply, token_logprobs, top_logprobs
 from ttscale.types import FinishReason, Sampling
+from ttscale.virtual import Pace
 
 _ALTERNATIVES: Final = tuple(map(ord, "0123456789abcdefghijklmnopqrstuvwxyz"))
-_EARLY: Final = 1e-7
-"""Seconds by which a timer may fire before its token: the event loop's resolution and rounding."""
 
 MAX_TOP_LOGPROBS: Final = len(_ALTERNATIVES) - 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
-    """How quickly a sample's tokens come once it has started, in seconds."""
-
-    first: float
-    """Before the first token's own time."""
-    per_token: float
-
-    @classmethod
-    def of(cls, reply: Reply, *, first_token_seconds: float, seconds_per_token: float) -> Pace:
-        """Return a reply's own pace where it has one, else the engine's."""
-        if reply.seconds is None:
-            return cls(first=first_token_seconds, per_token=seconds_per_token)
-        if reply.length == 0:
-            return cls(first=reply.seconds, per_token=0.0)
-        return cls(first=0.0, per_token=reply.seconds / reply.length)
-
-    def seconds_at(self, num_tokens: int) -> float:
-        """Return when so many tokens are there, in seconds since the start."""
-        return self.first + self.per_token * num_tokens
-
-    def tokens_at(self, seconds: float, most: int) -> int:
-        """Return how many of `most` tokens are there so many seconds after the start."""
-        return bisect.bisect_right(range(1, most + 1), seconds + _EARLY, key=self.seconds_at)
+def pace_of(reply: Reply, *, first_token_seconds: float, seconds_per_token: float) -> Pace:
+    """Return a reply's own pace where it has one, else the engine's."""
+    if reply.seconds is None:
+        return Pace(first=first_token_seconds, per_token=seconds_per_token)
+    if reply.length == 0:
+        return Pace(first=reply.seconds, per_token=0.0)
+    return Pace(first=0.0, per_token=reply.seconds / reply.length)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,12 +12,11 @@ from typing import Final
 from ttscale.budget import Budget
 from ttscale.strategy import Strategy
 from ttscale.testing.clauses import Clause, expect, hold_to
-from ttscale.testing.clock import VirtualLoop, run_virtual
 from ttscale.testing.plugin_checks import check_plugin
 from ttscale.testing.script import Reply, Rule, Script, noisy_answers, reply_of
 from ttscale.testing.trial import ABORT_SECONDS, Result, Trial
-from ttscale.testing.workers import BlockingWorkers
 from ttscale.types import Candidate, Outcome, Problem, Prompt
+from ttscale.virtual import BlockingWorkers, VirtualLoop, run_virtual
 
 _ORDERS: Final = 20
 _HANGS_AFTER_SECONDS: Final = 1e6

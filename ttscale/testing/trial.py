@@ -19,8 +19,9 @@ from ttscale.strategy import Strategy
 from ttscale.testing.clauses import expect
 from ttscale.testing.fake import FakeBackend
 from ttscale.testing.script import Reply, Rule, Script, reply_of
-from ttscale.testing.workers import BlockingWorkers, VirtualEngine
+from ttscale.testing.workers import VirtualEngine
 from ttscale.types import Outcome, Problem, Prompt
+from ttscale.virtual import BlockingWorkers
 
 ABORT_SECONDS: Final = 0.05
 """What the scripted engine takes to account for an aborted sample."""

@@ -9,12 +9,12 @@ from typing import ClassVar, cast
 
 from ttscale.answers import require_math_verify
 from ttscale.errors import DataError, MissingExtra
+from ttscale.records import Record, number_rows, read_records
 from ttscale.types import Problem
 from ttscale.workers import Workers
 from ttscale_evals.benchmarks.base import Grade
 from ttscale_evals.benchmarks.grading import grade_math
 from ttscale_evals.benchmarks.questions import INSTRUCTION, Columns, to_problems
-from ttscale_evals.benchmarks.records import Record, number_rows, read_records
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ttscale.answers import require_math_verify
+from ttscale.records import read_records
 from ttscale.types import Problem
 from ttscale.workers import Workers
 from ttscale_evals.benchmarks.base import Grade
 from ttscale_evals.benchmarks.grading import grade_math
 from ttscale_evals.benchmarks.questions import INSTRUCTION, Columns, to_problems
-from ttscale_evals.benchmarks.records import read_records
 
 
 @dataclass(frozen=True, kw_only=True)

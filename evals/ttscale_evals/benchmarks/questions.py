@@ -10,8 +10,8 @@ from itertools import islice
 from typing import Final, cast
 
 from ttscale.errors import DataError
+from ttscale.records import Record
 from ttscale.types import Problem, Prompt
-from ttscale_evals.benchmarks.records import Record
 
 INSTRUCTION: Final = "Please reason step by step, and put your final answer within \\boxed{}."
 """Added to the questions of answer-graded benchmarks unless they are given another."""

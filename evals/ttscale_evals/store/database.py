@@ -186,7 +186,10 @@ class ResultStore:
         with self._transaction():
             self._connection.executemany(
                 "INSERT OR IGNORE INTO cells VALUES (?, ?, ?, ?, ?)",
-                [(c.number, c.benchmark, c.strategy, c.num_problems, c.fingerprint) for c in cells],
+                [
+                    (c.number, _dump(c.benchmark), _dump(c.strategy), c.num_problems, c.fingerprint)
+                    for c in cells
+                ],
             )
 
     def add(self, result: Result, *, cell_seconds: float, keep_trace: bool = True) -> None:
@@ -228,8 +231,16 @@ class ResultStore:
         rows = self._connection.execute(
             "SELECT number, benchmark, strategy, num_problems, fingerprint FROM cells ORDER BY number"
         )
-        names = ("number", "benchmark", "strategy", "num_problems", "fingerprint")
-        return [StoredCell(**dict(zip(names, row, strict=True))) for row in rows]
+        return [
+            StoredCell(
+                number=number,
+                benchmark=json.loads(benchmark),
+                strategy=json.loads(strategy),
+                num_problems=num_problems,
+                fingerprint=fingerprint,
+            )
+            for number, benchmark, strategy, num_problems, fingerprint in rows
+        ]
 
     def attempts(self) -> Mapping[str, tuple[int, bool]]:
         """Return of every key the number of the last attempt and whether that failed."""

@@ -1,0 +1,293 @@
+"""`ReplayBackend`: answers from recorded samples, in the time they took when they were recorded."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from ttscale.backends.base import Backend, Capabilities, Chunk, Generation, ModelProfile, Request
+from ttscale.backends.replay.dealer import Dealer
+from ttscale.backends.replay.take import Take, take
+from ttscale.bank import NO_LOGPROBS, Bank, Columns, RecordedModel, open_pool
+from ttscale.errors import BackendError, ConfigError, TTScaleError
+from ttscale.types import FinishReason, Prompt, SampleUsage
+
+_BATCH_SIZE: Final = 64
+"""Before a recording says how many its engine advanced at once."""
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class _Play:
+    """One sample that is being replayed."""
+
+    index: int
+    request: Request
+    generation: Generation
+    take: Take
+    prompt: SampleUsage
+    """What its prompt costs it."""
+    started: float
+    num_sent: int = 0
+    text_sent: str = ""
+    reached: float = 0.0
+    """Seconds since its start that have certainly passed, however the clock rounds."""
+    timer: asyncio.TimerHandle | None = field(default=None, repr=False)
+
+
+@dataclass(eq=False)
+class ReplayBackend(Backend):
+    """Replays recorded samples on the event loop's clock; no model is needed.
+
+    It only sets timers: on a virtual clock (`ttscale.bank.run_replay`) hours pass at once, and deadlines,
+    budgets and the scheduler see them pass; on an ordinary event loop a replay takes as long as the recording
+    did. Each sample takes the time it took, whatever else runs: nothing is known of what another load would
+    have made of it. A sample that is stopped is charged the tokens it had by then.
+
+    It makes nothing up. A request for more samples than there are, for settings, log-probabilities or tokens
+    that were not recorded, fails and says what there is. See `Dealer` for which sample a seed gets.
+
+    Attributes:
+        model: a sample bank, an export of one, or a plain pool (see `ttscale.bank.open_pool`).
+        recorded: name, or beginning of the fingerprint, of the model whose samples are replayed, where the file
+            holds several.
+        tokens_per_second: pace of samples whose duration is not known, > 0.
+        order: deal samples in an order drawn from this seed; ``None``: as they were recorded.
+        columns: of a plain pool, from role to field, as ``{problem: qid, length: tokens}``.
+        refusals: what was asked for in vain, one message each.
+    """
+
+    model: str
+    _: KW_ONLY
+    recorded: str | None = None
+    tokens_per_second: float = 50.0
+    order: int | None = None
+    columns: Mapping[str, str] | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 < self.tokens_per_second < float("inf"):
+            raise ValueError(f"tokens_per_second must be > 0, got {self.tokens_per_second!r}")
+        self.name = "replay"
+        self.profile = ModelProfile(name=self.model)
+        self.capabilities = Capabilities()
+        self.batch_size = _BATCH_SIZE
+        self.refusals = list[str]()
+        self._columns = Columns.parse(self.columns or {})
+        self._bank: Bank | None = None
+        self._dealer: Dealer | None = None
+        self._source: RecordedModel | None = None
+        self._vocabulary: Mapping[int, str] = {}
+        self._playing = list[_Play]()
+
+    # ── the contract ──────────────────────────────────────────────────────────────────────────────────────
+
+    async def start(self) -> None:
+        """Open the recording.
+
+        Raises:
+            DataError: the file is missing, of another version, or damaged.
+            ConfigError: it holds several models and none, or an unknown one, was chosen.
+            BackendError: the backend was started before.
+        """
+        if self._dealer is not None:
+            raise BackendError("the replay was started already; open it once, or make another one")
+        bank = self._open()
+        try:
+            source = self._choose(bank.models())
+            self._vocabulary = bank.vocabulary(source.fingerprint)
+            self.capabilities = self._able(bank, source)
+            self.profile = _profile(bank, source)
+        except BaseException:
+            bank.close()
+            raise
+        self.batch_size = source.batch_size
+        self._bank, self._source = bank, source
+        self._dealer = Dealer(bank, source, order=self.order)
+
+    def _open(self) -> Bank:
+        return open_pool(Path(self.model).expanduser(), columns=self._columns)
+
+    def _choose(self, models: Sequence[RecordedModel]) -> RecordedModel:
+        names = ", ".join(f"{model.profile.name!r} ({model.fingerprint[:8]})" for model in models)
+        if self.recorded is None:
+            if len(models) != 1:
+                raise ConfigError(
+                    f"{self.model!r} holds samples of {len(models)} models: {names or 'none'}; "
+                    f"choose one with the option recorded=NAME."
+                )
+            return models[0]
+        named = [
+            model for model in models if self.recorded in (model.profile.name, Path(model.profile.name).name)
+        ]
+        found = named or [model for model in models if model.fingerprint.startswith(self.recorded)]
+        if len(found) != 1:
+            problem = "several models" if found else "no model"
+            raise ConfigError(
+                f"{self.model!r} holds {problem} called {self.recorded!r}; it holds {names or 'none'}; "
+                f"choose one of these."
+            )
+        return found[0]
+
+    def _able(self, bank: Bank, source: RecordedModel) -> Capabilities:
+        """Return what can be asked of a recording: what could be asked of its backend, as far as it was."""
+        can, most = source.capabilities, bank.max_logprobs(source.fingerprint)
+        has_ids = can.token_ids and bank.has_token_ids(source.fingerprint)
+        return replace(
+            can,
+            token_ids=has_ids,
+            logprobs=most > NO_LOGPROBS,
+            max_top_logprobs=max(0, most),
+            seeds=can.seeds and self.order is None,
+            stream=has_ids,
+            priority=False,
+            rewards=False,
+        )
+
+    async def aclose(self) -> None:
+        """Abort everything and close the recording."""
+        for generation in {play.generation for play in self._playing}:
+            generation.abort()
+        if self._bank is not None:
+            self._bank.close()
+            self._bank = None
+
+    def encode(self, prompt: Prompt) -> Prompt:
+        """Return the prompt as it was encoded when it was recorded; unchanged if it never was."""
+        if self._bank is None or self._source is None or prompt.token_ids is not None:
+            return prompt
+        return self._bank.encoded(self._source.fingerprint, prompt) or prompt
+
+    def decode(self, token_ids: Sequence[int]) -> str:
+        """Return the text of token ids, as far as they were seen when the recording was made."""
+        return "".join(self._vocabulary.get(token_id, "") for token_id in token_ids)
+
+    def count_tokens(self, prompt: Prompt) -> int:
+        """Return how many tokens the prompt has, or an upper bound where the recording cannot tell."""
+        encoded = self.encode(prompt)
+        if encoded.token_ids is None and self._dealer is not None and self._source is not None:
+            if self._source.is_imported:
+                return 1
+            if (known := self._dealer.prompt_tokens(encoded)) is not None:
+                return known
+        return super().count_tokens(encoded)
+
+    def generate(self, request: Request) -> Generation:
+        """Replay recorded samples; they all start at once."""
+        plays = list[_Play]()
+        generation = Generation(len(request.seeds), partial(self._abort, plays))
+        try:
+            takes, prompts = self._cast(request)
+        except TTScaleError as error:
+            self.refusals.append(str(error))
+            generation.fail(str(error))
+            return generation
+        now = asyncio.get_running_loop().time()
+        plays.extend(
+            _Play(index=index, request=request, generation=generation, take=played, prompt=prompt, started=now)
+            for index, (played, prompt) in enumerate(zip(takes, prompts, strict=True))
+        )
+        self._playing.extend(plays)
+        for play in plays:
+            self._set_timer(play)
+        return generation
+
+    def deal(self, order: int | None = None) -> None:
+        """Begin a new deal, as if the recording had just been opened; everything before must have ended.
+
+        Args:
+            order: seed of the order in which samples are dealt; ``None``: as they were recorded.
+
+        Raises:
+            BackendError: the backend is not running, or samples are still being replayed.
+        """
+        if self._dealer is None or self._source is None or self._playing:
+            raise BackendError("a new deal begins between runs; the replay is not open, or samples still run")
+        self._dealer.begin(order)
+        self.capabilities = replace(self.capabilities, seeds=self._source.can_seed and order is None)
+
+    # ── replaying ─────────────────────────────────────────────────────────────────────────────────────────
+
+    def _cast(self, request: Request) -> tuple[list[Take], list[SampleUsage]]:
+        """Find out what a request gets.
+
+        Raises:
+            TTScaleError: something it asks for was not recorded.
+        """
+        if self._bank is None or self._dealer is None:
+            raise BackendError("the replay is not running; use it inside `async with backend:`")
+        bank = self._bank
+        deck, heads = self._dealer.deal(request)
+        takes = [
+            take(
+                bank.sample(deck.key, head),
+                request.sampling,
+                tokens_per_second=self.tokens_per_second,
+                vocabulary=self._vocabulary,
+            )
+            for head in heads
+        ]
+        return takes, self._dealer.charge(deck, len(takes))
+
+    def _set_timer(self, play: _Play) -> None:
+        """Wake up at the sample's next token if it streams, else at its end."""
+        due, taken = play.take.seconds, play.take
+        ends_with_token = taken.finish_reason in ("stop", "length")
+        if self._streams(play) and play.num_sent < taken.num_tokens - ends_with_token:
+            due = min(due, taken.pace.seconds_at(play.num_sent + 1))
+        play.timer = asyncio.get_running_loop().call_at(play.started + due, self._wake, play, due)
+
+    def _streams(self, play: _Play) -> bool:
+        return play.request.stream and self.capabilities.stream
+
+    def _wake(self, play: _Play, due: float) -> None:
+        play.reached = due
+        if due >= play.take.seconds:
+            self._end(play, play.take.num_tokens, play.take.finish_reason)
+            return
+        count = self._reached_tokens(play)
+        if count > play.num_sent:
+            play.generation.push(self._chunk(play, count))
+        self._set_timer(play)
+
+    def _reached_tokens(self, play: _Play) -> int:
+        elapsed = max(play.reached, asyncio.get_running_loop().time() - play.started)
+        return play.take.pace.tokens_at(elapsed, play.take.num_tokens)
+
+    def _abort(self, plays: Sequence[_Play], indices: Sequence[int]) -> None:
+        for play in plays:
+            if play.index in indices:
+                self._end(play, self._reached_tokens(play), "abort")
+
+    def _end(self, play: _Play, num_tokens: int, reason: FinishReason) -> None:
+        if play.timer is not None:
+            play.timer.cancel()
+        if play in self._playing:
+            self._playing.remove(play)
+        play.generation.push(self._chunk(play, max(num_tokens, play.num_sent), reason))
+
+    def _chunk(self, play: _Play, num_tokens: int, reason: FinishReason | None = None) -> Chunk:
+        """Return what is new of a sample up to so many tokens."""
+        taken, start, asked = play.take, play.num_sent, play.request.sampling.logprobs
+        text = taken.text_after(num_tokens)
+        new_text = text[len(play.text_sent) :]
+        play.num_sent, play.text_sent = num_tokens, text
+        return Chunk(
+            index=play.index,
+            token_ids=taken.token_ids(start, num_tokens),
+            text=new_text,
+            logprobs=taken.logprobs(start, num_tokens, asked),
+            top_logprobs=taken.top_logprobs(start, num_tokens, asked),
+            finish_reason=reason,
+            usage=None if reason is None else replace(play.prompt, generated=num_tokens),
+            error=taken.error if reason == "error" else None,
+        )
+
+
+def _profile(bank: Bank, source: RecordedModel) -> ModelProfile:
+    """Return the recorded profile; of a plain pool's model, with room for its longest sample."""
+    if not source.is_imported:
+        return source.profile
+    return replace(source.profile, context_length=1 + max(1, bank.max_generated(source.fingerprint)))

@@ -1,0 +1,212 @@
+"""Which recorded samples a request gets, and what its prompt costs."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import groupby
+
+from ttscale.backends.base import Request
+from ttscale.bank import NO_LOGPROBS, Bank, RecordedModel, SampleHead, Settings
+from ttscale.bank.sample import prompt_digest, question_of, series_key
+from ttscale.errors import BackendError
+from ttscale.types import Prompt, SampleUsage, Sampling
+
+
+@dataclass(slots=True, eq=False)
+class Deck:
+    """The samples of one series, and who got which of them in this deal."""
+
+    key: str
+    draws: Mapping[int, Sequence[SampleHead]]
+    """By draw, in order; recordings of the same sample with more or fewer log-probabilities."""
+    is_greedy: bool
+    order: Sequence[int]
+    """Draws with a whole sample, as they are dealt."""
+    by_seed: Mapping[int, int]
+    """Draw of each seed that may be asked for again."""
+    given: dict[int, int] = field(default_factory=dict[int, int])
+    """From seed to draw."""
+    was_charged: bool = False
+    """Whether its prompt has been computed in this deal."""
+
+
+class Dealer:
+    """Deals the recorded samples of one model.
+
+    A seed that was recorded gets the sample it was recorded with. Any other seed is dealt the first whole
+    sample that nobody had, and keeps it; so within a deal no two seeds get the same sample. At temperature 0
+    every sample is the same, and everybody may have it.
+    """
+
+    def __init__(self, bank: Bank, model: RecordedModel, *, order: int | None) -> None:
+        """Begin the first deal; see `begin`."""
+        self._bank = bank
+        self._model = model
+        self._order = order
+        self._decks = dict[str, Deck]()
+
+    def begin(self, order: int | None) -> None:
+        """Begin a new deal: all samples are there again, prompts have not been computed.
+
+        Args:
+            order: samples are dealt in an order drawn from this seed, without regard to the seeds they were
+                recorded with; ``None``: as they were recorded.
+        """
+        self._order = order
+        self._decks.clear()
+
+    def deal(self, request: Request) -> tuple[Deck, list[SampleHead]]:
+        """Return the recordings that a request gets, one a seed.
+
+        Raises:
+            BackendError: fewer are there than were asked for in this deal, or without what was asked for.
+        """
+        deck = self._deck(request)
+        if deck.is_greedy:
+            return deck, [self._best_greedy(deck, request.sampling)] * len(request.seeds)
+        given = dict(deck.given)
+        taken = set(given.values())
+        new = list(dict.fromkeys(seed for seed in request.seeds if seed not in given))
+        for seed in [seed for seed in new if deck.by_seed.get(seed) not in {None, *taken}]:
+            given[seed] = deck.by_seed[seed]
+            taken.add(given[seed])
+        free = (draw for draw in deck.order if draw not in taken)
+        for seed in new:
+            if seed not in given:
+                draw = next(free, None)
+                if draw is None:
+                    raise BackendError(self._too_few(deck, len(deck.given) + len(new)))
+                given[seed] = draw
+        heads = [self._choose(deck.draws[given[seed]], request.sampling) for seed in request.seeds]
+        deck.given = given
+        return deck, heads
+
+    def charge(self, deck: Deck, num_samples: int) -> list[SampleUsage]:
+        """Return what the prompt of a request costs each of its samples.
+
+        It is computed for the first and shared by the others. That one pays what the first request for it paid
+        when it was recorded; where there is a prefix cache, later ones the least that any sample ever paid.
+        """
+        heads = [head for recordings in deck.draws.values() for head in recordings]
+        total = max(head.usage.prompt_computed + head.usage.prompt_cached for head in heads)
+        paid = [head.usage.prompt_computed for head in heads if head.usage.prompt_computed] or [total]
+        is_cached = deck.was_charged and self._model.capabilities.prefix_cache
+        computed = min(paid) if is_cached else max(paid)
+        deck.was_charged = True
+        first = SampleUsage(prompt_computed=computed, prompt_cached=total - computed)
+        return [first, *[SampleUsage(prompt_cached=total)] * (num_samples - 1)]
+
+    def prompt_tokens(self, prompt: Prompt) -> int | None:
+        """Return how many tokens a prompt had when samples of it were recorded; ``None``: unknown."""
+        return self._lengths.get(prompt_digest(self._known(prompt)))
+
+    @cached_property
+    def _lengths(self) -> Mapping[str, int]:
+        lengths = dict[str, int]()
+        for series in self._bank.series(self._model.fingerprint):
+            counts = (h.usage.prompt_computed + h.usage.prompt_cached for h in self._bank.heads(series.key))
+            if longest := max(counts, default=0):
+                lengths[prompt_digest(series.prompt)] = longest
+        return lengths
+
+    # ── finding ───────────────────────────────────────────────────────────────────────────────────────────
+
+    def _deck(self, request: Request) -> Deck:
+        settings = None if self._model.is_imported else Settings.of(request.sampling)
+        prompt = self._known(request.prompt)
+        key = series_key(self._model.fingerprint, prompt_digest(prompt), settings)
+        if key not in self._decks:
+            heads = self._bank.heads(key)
+            if not heads:
+                raise BackendError(self._not_found(prompt, settings))
+            self._decks[key] = self._make_deck(
+                key, heads, is_greedy=settings is not None and settings.is_greedy
+            )
+        return self._decks[key]
+
+    def _make_deck(self, key: str, heads: Sequence[SampleHead], *, is_greedy: bool) -> Deck:
+        draws = {draw: tuple(group) for draw, group in groupby(heads, key=lambda head: head.draw)}
+        whole = [draw for draw, recordings in draws.items() if any(head.is_whole for head in recordings)]
+        by_seed = dict[int, int]()
+        if self._order is not None:
+            random.Random(f"{self._order} {key}").shuffle(whole)
+        else:
+            for head in reversed(heads):
+                if head.seed is not None:
+                    by_seed[head.seed] = head.draw
+        return Deck(key, draws, is_greedy, whole, by_seed)
+
+    def _known(self, prompt: Prompt) -> Prompt:
+        """Return the recorded prompt that is meant; in a plain pool a question or a problem's id names it."""
+        if not self._model.is_imported:
+            return prompt
+        asked = question_of(prompt)
+        lines = asked.split("\n")
+        beginnings = ("\n".join(lines[:end]) for end in range(len(lines), 0, -1))
+        return next((self._asked[text] for text in beginnings if text in self._asked), prompt)
+
+    @cached_property
+    def _asked(self) -> Mapping[str, Prompt]:
+        """The prompts of a plain pool by question, by benchmark and id, and by id alone where it is unique."""
+        own = {series.prompt for series in self._bank.series(self._model.fingerprint)}
+        problems = [problem for problem in self._bank.problems() if problem.prompt in own]
+        ids = [problem.id for problem in problems]
+        found = {problem.id: problem.prompt for problem in problems if ids.count(problem.id) == 1}
+        found |= {f"{problem.benchmark}/{problem.id}": problem.prompt for problem in problems}
+        return found | {question_of(prompt): prompt for prompt in own}
+
+    def _best_greedy(self, deck: Deck, sampling: Sampling) -> SampleHead:
+        heads = [head for recordings in deck.draws.values() for head in recordings]
+        return self._choose(heads, sampling)
+
+    def _choose(self, recordings: Sequence[SampleHead], sampling: Sampling) -> SampleHead:
+        """Return the recording of a sample that has what is asked for.
+
+        Raises:
+            BackendError: none has the log-probabilities.
+        """
+        asked = NO_LOGPROBS if sampling.logprobs is None else sampling.logprobs
+        fitting = [head for head in recordings if head.num_logprobs >= asked]
+        if not fitting:
+            most = max(head.num_logprobs for head in recordings)
+            held = "without log-probabilities" if most == NO_LOGPROBS else f"with logprobs={most}"
+            raise BackendError(
+                f"{self._where} holds samples of this prompt {held}, and logprobs={asked} was asked for; "
+                f"record it with logprobs={asked}."
+            )
+        return max(fitting, key=lambda head: (head.holds(sampling.max_tokens), head.usage.generated))
+
+    # ── saying why not ────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def _where(self) -> str:
+        return f"the recording of {self._model.profile.name!r}"
+
+    def _too_few(self, deck: Deck, num_asked: int) -> str:
+        num_other = len(deck.draws) - len(deck.order)
+        other = f" (and {num_other} that were stopped or failed)" if num_other else ""
+        return (
+            f"{self._where} holds {len(deck.order)} whole samples of this prompt{other}, and {num_asked} were "
+            f"asked for; record more, or ask for at most {len(deck.order)}."
+        )
+
+    def _not_found(self, prompt: Prompt, settings: Settings | None) -> str:
+        others = [
+            f"{count} at {other}"
+            for other, count in self._bank.settings_of(self._model.fingerprint, prompt)
+            if other is not None and count
+        ]
+        if others and settings is not None:
+            return (
+                f"{self._where} holds 0 samples of this prompt at {settings}; it has {', '.join(others)}. "
+                f"Ask for one of these, or record these settings."
+            )
+        asked = question_of(prompt)
+        shown = f", {asked[:80]!r}" if asked else ""
+        return (
+            f"{self._where} holds 0 samples of this prompt{shown}; record it, or ask what was recorded "
+            f"(the prompt must be the same to the letter)."
+        )

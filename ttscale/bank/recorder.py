@@ -1,0 +1,270 @@
+"""`Recorder`: any backend, with everything it generates kept in a sample bank."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ttscale.backends.base import Backend, Chunk, Generation, PromptScore, Request, Rewards
+from ttscale.bank.bank import Bank
+from ttscale.bank.fingerprint import describe_model
+from ttscale.bank.sample import (
+    NO_LOGPROBS,
+    RecordedModel,
+    RecordedProblem,
+    RecordedSample,
+    SampleHead,
+    Settings,
+    question_of,
+)
+from ttscale.bank.vocabulary import Vocabulary
+from ttscale.errors import BackendError, TTScaleError
+from ttscale.tasks import TaskKeeper
+from ttscale.types import Problem, Prompt, SampleUsage
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class _Taking:
+    """One sample being recorded; times on the event loop's clock."""
+
+    draw: int
+    seed: int
+    submitted: float
+    first_token: float | None = None
+    texts: list[str] = field(default_factory=list[str])
+    token_ids: list[int] = field(default_factory=list[int])
+    logprobs: list[float] = field(default_factory=list[float])
+    top_logprobs: list[Mapping[int, float]] = field(default_factory=list[Mapping[int, float]])
+
+    def add(self, chunk: Chunk, now: float) -> None:
+        if self.first_token is None and (chunk.token_ids or chunk.text):
+            self.first_token = now
+        self.texts.append(chunk.text)
+        self.token_ids.extend(chunk.token_ids)
+        self.logprobs.extend(chunk.logprobs or ())
+        self.top_logprobs.extend(chunk.top_logprobs or ())
+
+    def sample(self, last: Chunk, now: float, request: Request, *, was_watched: bool) -> RecordedSample:
+        asked, first = request.sampling.logprobs, self.first_token
+        head = SampleHead(
+            draw=self.draw,
+            num_logprobs=NO_LOGPROBS if asked is None else asked,
+            seed=self.seed,
+            max_tokens=request.sampling.max_tokens,
+            finish_reason=last.finish_reason or "error",
+            error=last.error,
+            usage=last.usage or SampleUsage(),
+            seconds=now - self.submitted,
+            first_token_seconds=first - self.submitted if was_watched and first is not None else None,
+        )
+        return RecordedSample(
+            head=head,
+            text="".join(self.texts),
+            token_ids=tuple(self.token_ids),
+            logprobs=None if asked is None else tuple(self.logprobs),
+            top_logprobs=tuple(self.top_logprobs) if asked else None,
+        )
+
+
+class Recorder(Backend):
+    """Passes every request on to another backend and keeps what comes back: the switch for recording.
+
+    Each sample is committed as it ends; an aborted one as what it is, a beginning. Texts that are only graded
+    (`score_prompt`, `reward`) are not kept. Should the bank become unwritable, the samples still come, and
+    `aclose` says what was lost.
+
+    Attributes:
+        inner: the backend that generates.
+        num_recorded: samples kept so far.
+        num_lost: samples that could not be kept.
+    """
+
+    def __init__(self, inner: Backend, bank: Bank | Path, *, version: str = "") -> None:
+        """Wrap a backend; nothing starts.
+
+        Args:
+            inner: it must not have started.
+            bank: where samples go; a file is opened on start, made if need be, and closed at the end.
+            version: a name for the state of a model that changes under its name.
+        """
+        self.inner = inner
+        self.num_recorded = 0
+        self.num_lost = 0
+        self.name = inner.name
+        self._given = bank
+        self._bank: Bank | None = None
+        self._version = version
+        self._model: RecordedModel | None = None
+        self._vocabulary = Vocabulary(inner.decode)
+        self._keeper: TaskKeeper | None = None
+        self._open = set[Generation]()
+        self._last_draw = 0
+        self._failure = ""
+        self._mirror()
+
+    def _mirror(self) -> None:
+        self.capabilities = self.inner.capabilities
+        self.profile = self.inner.profile
+        self.batch_size = self.inner.batch_size
+
+    async def start(self) -> None:
+        """Open the bank and start the backend. Errors as that one's.
+
+        Raises:
+            DataError: the file is no sample bank, or cannot be made.
+        """
+        if self._keeper is not None:
+            raise BackendError("the recorder was started before; make a new one instead of starting it twice")
+        bank = self._given if isinstance(self._given, Bank) else Bank(self._given)
+        try:
+            await self.inner.start()
+            self._mirror()
+            self._model = describe_model(self.inner, self._version)
+            bank.add_model(self._model)
+            self._vocabulary.known.update(bank.vocabulary(self._model.fingerprint))
+        except BaseException:
+            self._close(bank)
+            raise
+        self._bank, self._keeper = bank, TaskKeeper("the recorder")
+        await self._keeper.start()
+
+    def _close(self, bank: Bank) -> None:
+        if bank is not self._given:
+            bank.close()
+
+    async def aclose(self) -> None:
+        """Stop the backend, keep what it had under way, close the bank.
+
+        Raises:
+            BackendError: samples could not be kept.
+        """
+        try:
+            await self.inner.aclose()
+            for generation in list(self._open):
+                await generation.aclose()
+        finally:
+            if self._keeper is not None:
+                await self._keeper.aclose()
+            bank, self._bank = self._bank, None
+            if bank is not None:
+                self._close(bank)
+        if bank is not None and self.num_lost:
+            raise BackendError(f"{self.num_lost} samples could not be recorded: {self._failure}")
+
+    # ── what is passed on ─────────────────────────────────────────────────────────────────────────────────
+
+    def encode(self, prompt: Prompt) -> Prompt:
+        """Return what the backend makes of a prompt, and note it: a replay has no tokenizer."""
+        encoded = self.inner.encode(prompt)
+        if encoded != prompt and self._bank is not None and self._model is not None:
+            try:
+                self._bank.add_encoding(self._model.fingerprint, prompt, encoded)
+            except sqlite3.Error as error:
+                self._note_failure(error)
+        return encoded
+
+    def decode(self, token_ids: Sequence[int]) -> str:
+        """Return the text of token ids."""
+        return self.inner.decode(token_ids)
+
+    def count_tokens(self, prompt: Prompt) -> int:
+        """Return how many tokens the prompt has, as the backend counts."""
+        return self.inner.count_tokens(prompt)
+
+    async def score_prompt(self, prompt: Prompt) -> PromptScore:
+        """Return the log-probability of each token of a prompt. Errors as the backend's."""
+        return await self.inner.score_prompt(prompt)
+
+    async def reward(self, prompt: Prompt, *, step_token: str | None = None) -> Rewards:
+        """Have a reward model grade a text. Errors as the backend's."""
+        return await self.inner.reward(prompt, step_token=step_token)
+
+    def add_problem(self, problem: Problem, *, benchmark: str = "") -> None:
+        """Note which problem its prompt asks, so that the bank can be evaluated by itself.
+
+        Raises:
+            BackendError: the recorder is not running.
+        """
+        if self._bank is None:
+            raise BackendError("the recorder is not running; use it inside `async with recorder:`")
+        self._bank.add_problem(
+            RecordedProblem(
+                benchmark=benchmark,
+                id=problem.id,
+                prompt=self.encode(problem.prompt),
+                question=question_of(problem.prompt) or None,
+                target=problem.target,
+            )
+        )
+
+    # ── what is kept ──────────────────────────────────────────────────────────────────────────────────────
+
+    def generate(self, request: Request) -> Generation:
+        """Pass a request on; its samples are kept as they end."""
+        if self._keeper is None:
+            return self.inner.generate(request)
+        generation = self.inner.generate(request)
+        passed_on = Generation(len(request.seeds), generation.abort)
+        now = asyncio.get_running_loop().time()
+        takings = [_Taking(draw=self._next_draw(), seed=seed, submitted=now) for seed in request.seeds]
+        self._open.add(passed_on)
+        try:
+            task = self._keeper.spawn(self._follow(request, generation, passed_on, takings))
+        except BackendError as error:  # closed
+            self._open.discard(passed_on)
+            passed_on.fail(str(error))
+            return passed_on
+        task.add_done_callback(lambda _: self._end(passed_on))
+        return passed_on
+
+    def _end(self, generation: Generation) -> None:
+        self._open.discard(generation)
+        generation.fail("the recorder was closed while this sample ran")  # those that are still open
+
+    def _next_draw(self) -> int:
+        """Return a number above all that any process has given before."""
+        self._last_draw = max(self._last_draw + 1, time.time_ns())
+        return self._last_draw
+
+    async def _follow(
+        self, request: Request, source: Generation, target: Generation, takings: Sequence[_Taking]
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        async for chunk in source:
+            now, taking = loop.time(), takings[chunk.index]
+            taking.add(chunk, now)
+            target.push(chunk)
+            if chunk.finish_reason is not None:
+                was_watched = request.stream and self.capabilities.stream
+                self._keep(request, taking.sample(chunk, now, request, was_watched=was_watched))
+
+    def _keep(self, request: Request, sample: RecordedSample) -> None:
+        usage = sample.head.usage
+        if not sample.head.is_whole and not usage.generated:
+            return  # it had not begun
+        bank, model = self._bank, self._model
+        assert bank is not None
+        assert model is not None
+        try:
+            with bank.writing():
+                series = bank.add_series(model.fingerprint, request.prompt, Settings.of(request.sampling))
+                new = self._vocabulary.new_in(sample) if self.capabilities.token_ids else {}
+                bank.add_vocabulary(model.fingerprint, new)
+                bank.add_sample(series.key, sample, is_seeded=model.can_seed)
+            self._vocabulary.known.update(new)
+            self.num_recorded += 1
+        except (sqlite3.Error, TTScaleError, ValueError, OverflowError) as error:
+            self.num_lost += 1
+            self._note_failure(error)
+
+    def _note_failure(self, error: Exception) -> None:
+        if not self._failure:
+            _LOG.error("a sample could not be recorded: %s", error)
+        self._failure = str(error)
