@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ttscale_evals.stats import pass_at_k
-from ttscale_strategies.voting.rules import pass_hat_k
+from ttscale_evals.stats import pass_at_k, pass_hat_k
 
 
 @pytest.mark.parametrize(

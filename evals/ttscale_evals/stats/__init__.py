@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ttscale_evals.stats.estimators import mean_and_stderr, pass_at_k, percentile
+from ttscale_evals.stats.estimators import mean_and_stderr, pass_at_k, pass_hat_k, percentile
 from ttscale_evals.stats.intervals import Interval, bootstrap_interval, wilson_interval
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "bootstrap_interval",
     "mean_and_stderr",
     "pass_at_k",
+    "pass_hat_k",
     "percentile",
     "wilson_interval",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -41,19 +42,35 @@ def pass_at_k(num_samples: ArrayLike, num_correct: ArrayLike, k: int) -> float:
     Raises:
         ValueError: there are no problems, or k, n and c do not fit together.
     """
+    pairs = _counted(num_samples, num_correct, k, "pass@k")
+    return float(np.mean([_one_pass_at_k(n, c, k) for n, c in pairs]))
+
+
+def pass_hat_k(num_samples: ArrayLike, num_correct: ArrayLike, k: int) -> float:
+    """Return the unbiased estimate of pass^k: the chance that k samples are all right, mean over problems.
+
+    For a problem with c of n samples right it is C(c, k) / C(n, k) (Yao et al. 2024, τ-bench, arXiv:2406.12045).
+    Arguments and errors as `pass_at_k`.
+    """
+    pairs = _counted(num_samples, num_correct, k, "pass^k")
+    return float(np.mean([math.comb(c, k) / math.comb(n, k) for n, c in pairs]))
+
+
+def _counted(num_samples: ArrayLike, num_correct: ArrayLike, k: int, name: str) -> list[tuple[int, int]]:
+    """Return n and c of each problem, once they fit together and k."""
     drawn, right = np.broadcast_arrays(
         np.atleast_1d(np.asarray(num_samples, dtype=np.int64)),
         np.atleast_1d(np.asarray(num_correct, dtype=np.int64)),
     )
     if drawn.size == 0:
-        raise ValueError("there is no pass@k of no problems")
+        raise ValueError(f"there is no {name} of no problems")
     if k < 1 or bool((drawn < k).any()):
         raise ValueError(
-            f"pass@k needs 1 <= k <= samples of every problem, got k={k} and {int(drawn.min())} samples"
+            f"{name} needs 1 <= k <= samples of every problem, got k={k} and {int(drawn.min())} samples"
         )
     if bool((right < 0).any()) or bool((right > drawn).any()):
         raise ValueError("the number of right samples must lie between 0 and the number of samples")
-    return float(np.mean([_one_pass_at_k(int(n), int(c), k) for n, c in zip(drawn, right, strict=True)]))
+    return list(zip(drawn.tolist(), right.tolist(), strict=True))
 
 
 def _one_pass_at_k(n: int, c: int, k: int) -> float:

@@ -45,7 +45,6 @@ from ttscale_strategies.voting.rules.inverse_entropy import (
 )
 from ttscale_strategies.voting.rules.majority import Majority, majority, unanimous
 from ttscale_strategies.voting.rules.model_switch import internal_weight, model_switch_vote
-from ttscale_strategies.voting.rules.pass_k import pass_hat_k
 from ttscale_strategies.voting.rules.self_certainty import approximate_self_certainty, self_certainty
 from ttscale_strategies.voting.rules.semantic_entropy import (
     entropy_threshold,
@@ -119,7 +118,6 @@ __all__ = [
     "normalised_entropy",
     "num_observed_rounds",
     "online_stop",
-    "pass_hat_k",
     "placed",
     "secretary_stop",
     "self_certainty",
