@@ -49,8 +49,8 @@ def pass_at_k(num_samples: ArrayLike, num_correct: ArrayLike, k: int) -> float:
 def pass_hat_k(num_samples: ArrayLike, num_correct: ArrayLike, k: int) -> float:
     """Return the unbiased estimate of pass^k: the chance that k samples are all right, mean over problems.
 
-    For a problem with c of n samples right it is C(c, k) / C(n, k) (Yao et al. 2024, τ-bench, arXiv:2406.12045).
-    Arguments and errors as `pass_at_k`.
+    For a problem with c of n samples right it is C(c, k) / C(n, k) (Yao et al. 2024, arXiv:2406.12045, of
+    τ-bench). Arguments and errors as `pass_at_k`.
     """
     pairs = _counted(num_samples, num_correct, k, "pass^k")
     return float(np.mean([math.comb(c, k) / math.comb(n, k) for n, c in pairs]))
