@@ -20,7 +20,10 @@ from ttscale.types import JSON
 _PACKAGED: Final = "abacus"
 """The scheme of a reference model without a backend."""
 _LOCAL_SCHEMES: Final = ("hf", "vllm")
-_FORMS: Final = f"{', '.join(MODELS)}, hf:MODEL, vllm:MODEL, openai:MODEL@BASE_URL, replay:FILE, or the path of a .yaml file"
+_FORMS: Final = (
+    f"{', '.join(MODELS)}, hf:MODEL, vllm:MODEL, openai:MODEL@BASE_URL, replay:FILE, "
+    f"or the path of a .yaml file"
+)
 _FILE_KEYS: Final = frozenset({"model", "options"})
 
 
