@@ -13,8 +13,10 @@ import pytest
 from tests.unit.attempts_bench import sampled
 from ttscale.backends import Backend, load_backend
 from ttscale.backends.base import Request
+from ttscale.reference import ABACUS_PATH
 from ttscale.reference.mixture import ROLES, Mixture
 from ttscale.reference.roles.attempts import to_line
+from ttscale.reference.tokenizer import encode_conversation
 from ttscale.types import Prompt, Sampling
 
 pytestmark = [
@@ -23,13 +25,18 @@ pytestmark = [
 ]
 
 NUM_PROMPTS = 50
+MAX_PROMPT_TOKENS = 900
 GREEDY = Sampling(temperature=0.0, max_tokens=96)
 
 
 def prompts_of(role: str, attempts: Path) -> list[Prompt]:
     """Return prompts of a role about problems that no model was trained on."""
-    mixture = Mixture({role: 1.0}, 90, attempts)
-    return [one.prompt for one in itertools.islice(mixture.conversations(), NUM_PROMPTS)]
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(ABACUS_PATH / "tokenizer.json"))
+    drawn = Mixture({role: 1.0}, 90, attempts).conversations()
+    short = (one for one in drawn if len(encode_conversation(tokenizer, one)[0]) <= MAX_PROMPT_TOKENS)
+    return [one.prompt for one in itertools.islice(short, NUM_PROMPTS)]
 
 
 async def written(backend: Backend, prompts: Sequence[Prompt]) -> list[tuple[int, ...]]:

@@ -62,6 +62,14 @@ async def test_the_whole_conversation_is_asked_about_first_and_then_what_it_begi
 
 
 @virtual_clock
+async def test_a_judge_that_says_neither_sign_of_the_whole_is_not_asked_about_its_beginnings() -> None:
+    own = FakeBackend(lambda prompt, seed, ordinal: "well")
+    ((score,), outcome) = await judge(ASKED, RIGHT_STEPS, own=own)
+    assert score.value is None
+    assert outcome.usage.calls == 1
+
+
+@virtual_clock
 @pytest.mark.parametrize(
     ("how", "expected"), [("last", 0.75), ("min", 0.25), ("product", 0.1875), ("mean", 0.5)]
 )
