@@ -10,10 +10,13 @@ import asyncio
 import os
 import random
 import signal
+import sqlite3
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 
+from ttscale.database import transaction
 from ttscale.testing import FakeBackend, Reply
 from ttscale.testing.script import asked
 from ttscale.types import Prompt
@@ -56,11 +59,16 @@ def arm(point: str) -> None:
     elif point == "after-config":
         setattr(ResultStore, "set_cells", lambda *_: die())  # noqa: B010
     elif point == "inside-commit":
-        transaction = getattr(database, "_Transaction")  # noqa: B009
-        leave, count = transaction.__exit__, iter(range(10**6))
-        setattr(  # noqa: B010
-            transaction, "__exit__", lambda *given: die() if next(count) == 12 else leave(*given)
-        )
+        count = iter(range(10**6))
+
+        @contextmanager
+        def dying(connection: sqlite3.Connection) -> Generator[None]:
+            with transaction(connection):
+                yield
+                if next(count) == 12:  # everything is written, nothing committed
+                    die()
+
+        setattr(database, "transaction", dying)  # noqa: B010
 
 
 def main() -> None:

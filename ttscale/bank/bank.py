@@ -10,7 +10,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self, cast
 
-from ttscale.bank.database import MEMORY, open_database, transaction
 from ttscale.bank.packing import (
     PackedTop,
     pack_ids,
@@ -33,6 +32,7 @@ from ttscale.bank.sample import (
     prompt_json,
     series_key,
 )
+from ttscale.database import MEMORY, open_database, transaction
 from ttscale.errors import DataError
 from ttscale.types import JSON, Prompt, SampleUsage
 

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, cast
 
 from ttscale.bank.bank import VERSION, Bank, model_from_json
-from ttscale.bank.database import is_database
 from ttscale.bank.plain import Columns, add_plain_rows
 from ttscale.bank.rows import Row, from_row, to_row
 from ttscale.bank.sample import RecordedProblem, prompt_from_json, prompt_json
+from ttscale.database import is_database
 from ttscale.errors import DataError, MissingExtra
 from ttscale.records import Record, read_records
 from ttscale.types import JSON

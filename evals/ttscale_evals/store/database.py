@@ -4,17 +4,14 @@
    hash of everything that determines the result; the same result put in twice is there once.
 2. A problem that failed (stop reason ``"error"``) may be done again: the new result gets the next attempt
    number, and the old one stays, so that no token is forgotten.
-3. Journal mode WAL lets a report be read while the run goes on. ``synchronous=NORMAL`` is enough: a commit is
-   in the operating system's hands before the next problem ends, so a killed process loses nothing that was
-   committed. When the machine itself goes down, the last commits may be missing, never torn, and those
-   problems are done again; ``FULL`` would guard against that with a wait for the disk, on the event loop,
-   for each problem.
+3. Journal mode WAL lets a report be read while the run goes on. ``synchronous=NORMAL`` (see `ttscale.database`)
+   is enough: problems whose commits a machine that goes down has lost are done again; ``FULL`` would guard
+   against that with a wait for the disk, on the event loop, for each problem.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 import time
 import zlib
@@ -25,6 +22,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self, cast
 
+from ttscale.database import open_database, transaction
 from ttscale.errors import ConfigError
 from ttscale.types import JSON, Outcome
 from ttscale_evals.benchmarks.base import Grade
@@ -115,38 +113,14 @@ class ResultStore:
             raise ConfigError(
                 f"{str(path.parent)!r} holds no results ({path.name} is missing); check the directory."
             )
+        self._connection = open_database(
+            path, layout=_LAYOUT, version=_VERSION, writable=writable, what="run store"
+        )
         try:
-            self._connection = _connect(path, writable)
-        except sqlite3.Error as error:
-            raise ConfigError(f"{str(path)!r} cannot be opened: {error}.") from error
-        try:
-            self._prepare(writable)
             self.session = self._next_session()
         except sqlite3.DatabaseError as error:
             self._connection.close()
             raise ConfigError(f"{str(path)!r} is not a run store: {error}.") from error
-        except BaseException:
-            self._connection.close()
-            raise
-
-    def _prepare(self, writable: bool) -> None:
-        self._connection.execute("PRAGMA busy_timeout = 10000")
-        if writable:
-            self._connection.execute("PRAGMA journal_mode = WAL")
-            self._connection.execute("PRAGMA synchronous = NORMAL")
-            with self._transaction():
-                if self._version() == 0:
-                    for statement in filter(str.strip, _LAYOUT.split(";")):
-                        self._connection.execute(statement)
-                    self._connection.execute(f"PRAGMA user_version = {_VERSION}")
-        if self._version() != _VERSION:
-            raise ConfigError(
-                f"{str(self._path)!r} has the layout of another version ({self._version()}, not {_VERSION}); "
-                f"read it with the ttscale that wrote it."
-            )
-
-    def _version(self) -> int:
-        return int(self._connection.execute("PRAGMA user_version").fetchone()[0])
 
     def _next_session(self) -> int:
         return int(
@@ -165,9 +139,6 @@ class ResultStore:
         """Close the database; calling it twice is harmless."""
         self._connection.close()
 
-    def _transaction(self) -> _Transaction:
-        return _Transaction(self._connection)
-
     # ── writing ───────────────────────────────────────────────────────────────────────────────────────────
 
     def set_cells(self, cells: Sequence[StoredCell]) -> None:
@@ -183,7 +154,7 @@ class ResultStore:
                     f"the problems of {cell.benchmark!r} have changed since the run in "
                     f"{str(self._path.parent)!r} began; choose another --out, or restore the data."
                 )
-        with self._transaction():
+        with transaction(self._connection):
             self._connection.executemany(
                 "INSERT OR IGNORE INTO cells VALUES (?, ?, ?, ?, ?)",
                 [
@@ -211,7 +182,7 @@ class ResultStore:
             *(_dump(result.question), _dump(result.target)),
             *(int(result.is_failed), int(result.grade.correct), _dump(grade), _dump(outcome), time.time()),
         )
-        with self._transaction():
+        with transaction(self._connection):
             self._connection.execute("INSERT OR IGNORE INTO results VALUES (?,?,?,?,?,?,?,?,?,?,?,?)", row)
             if keep_trace:
                 spans = zlib.compress(_dump(result.outcome.trace).encode(), level=1)
@@ -299,29 +270,6 @@ class ResultStore:
         """Return how long a cell has been at work in all sessions, up to its last result of each."""
         query = "SELECT COALESCE(SUM(seconds), 0.0) FROM stretches WHERE cell = ?"
         return float(self._connection.execute(query, (cell,)).fetchone()[0])
-
-
-def _connect(path: Path, writable: bool) -> sqlite3.Connection:
-    if writable:
-        return sqlite3.connect(path, isolation_level=None)
-    # Reading in WAL mode wants a file for its index beside the database, where there may be no place for one.
-    place = "" if os.access(path.parent, os.W_OK) else "&immutable=1"
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro{place}", isolation_level=None, uri=True)
-
-
-class _Transaction:
-    """``BEGIN IMMEDIATE`` to ``COMMIT``, or ``ROLLBACK`` on an exception."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-
-    def __enter__(self) -> None:
-        self._connection.execute("BEGIN IMMEDIATE")
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._connection.execute("COMMIT" if kind is None else "ROLLBACK")
 
 
 def _dump(document: JSON) -> str:
