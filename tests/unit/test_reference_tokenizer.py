@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -80,6 +81,29 @@ def test_a_judge_sees_one_sign_and_learns_another() -> None:
     assert [target for target in targets if target != NO_TARGET] == [minus, end, minus, end]
     with pytest.raises(ValueError, match="not as long"):
         encode_conversation(SHIPPED, Conversation((user("a"), Turn("assistant", "+", "+-+")), ""))
+
+
+def test_grades_are_learnt_after_the_token_that_holds_their_place() -> None:
+    text = " 1+1=2\n2+1=4\n"
+    turns = (Turn("user", text, grades=((6, "+"), (7, "-"))), taught("5"))
+    tokens, targets = encode_conversation(SHIPPED, Conversation(turns, ""))
+    read = [SHIPPED.decode([token], skip_special_tokens=False) for token in tokens]
+    learnt = {place: SHIPPED.decode([target]) for place, target in enumerate(targets) if target >= 0}
+    assert read[:9] == ["<|begin|>", "<|user|>", "1", "+", "1", "=", "2", "\n", "2"]
+    assert {place: said for place, said in learnt.items() if place < 9} == {7: "+", 8: "-"}
+
+
+@pytest.mark.parametrize(
+    "turn",
+    [
+        {"role": "assistant", "text": "1", "grades": ((0, "+"),)},
+        {"role": "user", "text": "1", "grades": ((1, "+"),)},
+        {"role": "user", "text": "1", "grades": ((-1, "+"),)},
+    ],
+)
+def test_grades_have_a_place_in_what_a_user_says(turn: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="Grades stand at places"):
+        Turn(**turn)
 
 
 def test_a_turn_given_in_part_is_one_message_and_only_the_rest_is_learnt() -> None:

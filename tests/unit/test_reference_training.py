@@ -130,6 +130,20 @@ def test_exported_logits_are_the_trained_ones_divided(tmp_path: Path, examples: 
     torch.testing.assert_close(flat * 2, plain)
 
 
+def test_every_example_weighs_the_same_however_much_of_it_is_learnt(
+    tmp_path: Path, examples: list[Example]
+) -> None:
+    def loss(*parts: Sequence[Example]) -> float:
+        network = build_model(TINY, vocabulary_size=1024, seed=0)
+        return Trainer(network, QUICK, tmp_path, seed=0).step(parts)
+
+    long, targets = examples[0], examples[1].targets
+    last = max(place for place, target in enumerate(targets) if target != NO_TARGET)
+    short = Example(examples[1].tokens, [NO_TARGET] * last + list(targets[last:]))
+    assert loss([long, short]) == pytest.approx((loss([long]) + loss([short])) / 2, rel=1e-4)
+    assert loss([long], [short]) == pytest.approx(loss([long, short]), rel=1e-4)
+
+
 def test_a_run_ends_with_its_time_and_resumes_from_its_checkpoint(
     tmp_path: Path, examples: list[Example]
 ) -> None:
@@ -166,7 +180,7 @@ def test_a_run_without_checkpoint_cannot_be_exported(tmp_path: Path) -> None:
 def test_a_network_starts_from_an_exported_one_and_more_tokens_keep_their_first_weights(tmp_path: Path) -> None:
     tokenizer = tokenizers.Tokenizer.from_file(str(ABACUS_PATH / "tokenizer.json"))
     first = build_model(TINY, vocabulary_size=tokenizer.get_vocab_size(), seed=0)
-    export(first, tokenizer, tmp_path / "first")
+    export(first, tokenizer, tmp_path / "first", logit_divisor=1.3)
     later = build_model(TINY, vocabulary_size=tokenizer.get_vocab_size() + 3, seed=1)
     fresh = later.state_dict()["model.embed_tokens.weight"][-3:].clone()
     load_weights(later, tmp_path / "first")

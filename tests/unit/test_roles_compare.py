@@ -46,10 +46,19 @@ def test_both_orders_are_equally_likely() -> None:
 
 
 def test_a_conversation_is_the_template_and_a_letter() -> None:
-    conversation = compare.about_pair(CHAIN, RIGHT, WRONG, right_first=False)
+    conversation = compare.about_pair(CHAIN, label(CHAIN, RIGHT), label(CHAIN, WRONG), right_first=False)
     template = load_template("compare")
     assert conversation.prompt == template.render(question=CHAIN.question, solution_a=WRONG, solution_b=RIGHT)
     assert (conversation.turns[-1].target, conversation.key, len(conversation.turns)) == ("B", CHAIN.key, 2)
+    text = conversation.turns[0].text
+    assert [(text[:place].rpartition("\n")[2], said) for place, said in conversation.turns[0].grades] == [
+        ("18+43=61", "+"),
+        ("61-11=51", "-"),
+        ("\\boxed{51}", "-"),
+        ("18+43=61", "+"),
+        ("61-11=50", "+"),
+        ("\\boxed{50}", "+"),
+    ]
 
 
 def test_problems_with_one_kind_only_are_mostly_skipped_and_the_other_kind_is_made() -> None:

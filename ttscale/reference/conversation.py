@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal
 
@@ -21,18 +21,23 @@ class Turn:
             there), or None where the turn carries no loss. Always None in a user turn.
         continues: Whether an assistant turn goes on, without a break, in the message of the assistant turn
             before it: so a message can be given in part and learnt in part.
+        grades: What else is learnt in a user turn: after the token that holds the character at a place, what
+            a judge would say there. No reader is asked for it; it teaches where to look.
     """
 
     role: Literal["user", "assistant"]
     text: str
     target: str | None = None
     continues: bool = False
+    grades: tuple[tuple[int, str], ...] = ()
 
     def __post_init__(self) -> None:
         if self.role == "user" and self.target is not None:
             raise ValueError(f"A user turn is not learnt, but has the target {self.target!r}; leave it out.")
         if self.role == "user" and self.continues:
             raise ValueError("A user turn cannot continue the turn before it; join the two texts.")
+        if self.grades and (self.role != "user" or not all(0 <= n < len(self.text) for n, _ in self.grades)):
+            raise ValueError("Grades stand at places of a user turn's text; leave out the others.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +85,13 @@ def taught(text: str) -> Turn:
     return Turn("assistant", text, text)
 
 
-def exchange(prompt: Prompt, answer: str, key: str) -> Conversation:
+def exchange(
+    prompt: Prompt, answer: str, key: str, *, grades: tuple[tuple[int, str], ...] = ()
+) -> Conversation:
     """Return the conversation in which a prompt of chat messages is given and an answer learnt.
 
-    Only the answer carries loss, not what the assistant may have said before. It continues the prompt's last
-    message if that is an assistant's.
+    Only the answer and `grades`, at places of the last message, carry loss, not what the assistant may have
+    said before. The answer continues the last message if that is an assistant's.
 
     Raises:
         ValueError: the prompt's messages are not user and assistant turns that alternate, a user's first.
@@ -94,5 +101,7 @@ def exchange(prompt: Prompt, answer: str, key: str) -> Conversation:
         if message.role == "system":
             raise ValueError(f"A system message cannot be taught, got {message.content!r}; give user turns.")
         turns.append(Turn(message.role, message.content))
+    if grades:
+        turns[-1] = replace(turns[-1], grades=grades)
     continues = bool(turns) and turns[-1].role == "assistant"
     return Conversation((*turns, Turn("assistant", answer, answer, continues)), key)

@@ -42,6 +42,8 @@ PAD_ID, BEGIN_ID, END_ID = (SPECIAL_TOKENS.index(f"<|{name}|>") for name in ("pa
 
 _HEAD_SIZE = 64
 
+_DIVISOR_KEY = "logit_divisor"
+
 _GENERATION = {
     "do_sample": True,
     "temperature": 1.0,
@@ -145,14 +147,13 @@ def head_of(model: Network) -> Module:
     return model.get_submodule("lm_head" if model.can_generate() else "score")
 
 
-def load_weights(model: Network, directory: Path, *, logit_divisor: float = LOGIT_DIVISOR) -> None:
+def load_weights(model: Network, directory: Path) -> None:
     """Start a network from an exported one; what the exported one lacks keeps its first weights.
 
     Args:
         model: A network of the same size, with a vocabulary that begins with the exported one's. A reward
             model can start from a language model; it lacks the last tokens, then, and the head.
-        directory: The exported model.
-        logit_divisor: What its logits were divided by when it was exported, if it is a language model.
+        directory: The exported model; what its logits were divided by stands in its configuration.
 
     Raises:
         ConfigError: The sizes differ, or a language model was to start from a reward model.
@@ -161,8 +162,8 @@ def load_weights(model: Network, directory: Path, *, logit_divisor: float = LOGI
     from safetensors.torch import load_file
 
     state, weights = model.state_dict(), load_file(directory / "model.safetensors")
-    if not any(name.startswith("score.") for name in weights):
-        weights["model.norm.weight"] = weights["model.norm.weight"].float() * logit_divisor
+    divisor = json.loads((directory / "config.json").read_text(encoding="utf-8")).get(_DIVISOR_KEY, 1.0)
+    weights["model.norm.weight"] = weights["model.norm.weight"].float() * divisor
     with torch.no_grad():
         for name, weight in weights.items():
             if name not in state:
@@ -196,6 +197,7 @@ def export(
     if model.can_generate():
         weights.pop("lm_head.weight")  # tied to the embedding
         weights["model.norm.weight"] = weights["model.norm.weight"] / logit_divisor
+        configs["config"][_DIVISOR_KEY] = logit_divisor
         configs["generation_config"] = _GENERATION
     weights = {name: value.to(torch.bfloat16) for name, value in weights.items()}
     save_file(weights, fresh / "model.safetensors", metadata={"format": "pt"})

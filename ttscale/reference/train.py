@@ -131,18 +131,22 @@ class Trainer:
         self.losses: list[float] = []
 
     def step(self, parts: Sequence[Sequence[Example]]) -> float:
-        """Take one optimiser step and return the mean loss over the tokens with a target, in nats."""
+        """Take one optimiser step and return the loss in nats: the mean over examples of their mean loss.
+
+        Every example weighs the same, whether it has one token to learn or hundreds.
+        """
         import torch
         from torch.nn.functional import cross_entropy
 
         padded = [collate(part) for part in parts]
-        total = sum(int((targets != NO_TARGET).sum()) for _, targets in padded)
+        total = sum(len(part) for part in parts)
         loss_sum = 0.0
         for ids, targets in padded:
             marks = targets != NO_TARGET
             positions = torch.arange(ids.shape[1])[None]
             hidden = self._body(input_ids=ids, position_ids=positions, use_cache=False).last_hidden_state
-            loss = cross_entropy(self._head(hidden[marks]), targets[marks], reduction="sum") / total
+            losses = cross_entropy(self._head(hidden[marks]), targets[marks], reduction="none")
+            loss = (losses / marks.sum(dim=1, keepdim=True).expand_as(marks)[marks]).sum() / total
             loss.backward()
             loss_sum += loss.item()
             self.progress.tokens += ids.numel()

@@ -9,7 +9,7 @@ from typing import Final
 from ttscale.reference.conversation import Conversation, exchange
 from ttscale.reference.roles.attempts import Attempts, distinct, worked_solution
 from ttscale.reference.roles.corruptions import corrupted
-from ttscale.reference.roles.steps import Labelled, label
+from ttscale.reference.roles.steps import Labelled, grades_within, label
 from ttscale.registry import load_template
 from ttscale.template import CHOICES
 
@@ -35,8 +35,8 @@ def conversations(rng: random.Random, attempts: Iterable[Attempts]) -> Iterator[
     """
     for problem in attempts:
         labelled = [label(problem, text) for text in distinct(problem.texts, max_characters=MAX_CHARACTERS)]
-        rights = [solution.text for solution in labelled if solution.is_right]
-        wrongs = [solution.text for solution in labelled if not solution.is_right]
+        rights = [solution for solution in labelled if solution.is_right]
+        wrongs = [solution for solution in labelled if not solution.is_right]
         if labelled and not (rights and wrongs) and rng.random() < SYNTHETIC_SHARE:
             rights = rights or _right(problem, rng)
             wrongs = wrongs or _wrong(problem, rng.choice(rights), rng)
@@ -45,22 +45,23 @@ def conversations(rng: random.Random, attempts: Iterable[Attempts]) -> Iterator[
             yield about_pair(problem, right, wrong, right_first=rng.random() < 0.5)
 
 
-def about_pair(problem: Attempts, right: str, wrong: str, *, right_first: bool) -> Conversation:
+def about_pair(problem: Attempts, right: Labelled, wrong: Labelled, *, right_first: bool) -> Conversation:
     """Return the conversation that asks which of two solutions is right."""
-    first, second = (right, wrong) if right_first else (wrong, right)
+    pair = (right, wrong) if right_first else (wrong, right)
     template = load_template("compare")
-    prompt = template.render(question=problem.question, solution_a=first, solution_b=second)
-    return exchange(prompt, CHOICES[0 if right_first else 1], problem.key)
+    prompt = template.render(question=problem.question, solution_a=pair[0].text, solution_b=pair[1].text)
+    grades = grades_within(prompt.messages[-1].content, pair)
+    return exchange(prompt, CHOICES[0 if right_first else 1], problem.key, grades=grades)
 
 
-def _right(problem: Attempts, rng: random.Random) -> list[str]:
+def _right(problem: Attempts, rng: random.Random) -> list[Labelled]:
     worked = worked_solution(problem, rng)
-    return [] if worked is None else [worked]
+    return [] if worked is None else [label(problem, worked)]
 
 
-def _wrong(problem: Attempts, right: str, rng: random.Random) -> list[str]:
-    made = corrupted(problem, right, rng, _is_wrong)
-    return [] if made is None else [made.text]
+def _wrong(problem: Attempts, right: Labelled, rng: random.Random) -> list[Labelled]:
+    made = corrupted(problem, right.text, rng, _is_wrong)
+    return [] if made is None else [made]
 
 
 def _is_wrong(solution: Labelled) -> bool:

@@ -10,7 +10,7 @@ from typing import Final
 from ttscale.reference.conversation import Conversation, Turn, exchange
 from ttscale.reference.roles.attempts import Attempts, distinct, worked_solution
 from ttscale.reference.roles.corruptions import corrupted
-from ttscale.reference.roles.steps import Labelled, label
+from ttscale.reference.roles.steps import Labelled, grades_within, label
 from ttscale.registry import load_template
 from ttscale.template import RIGHT, WRONG, steps_prompt
 
@@ -95,7 +95,8 @@ def about_steps(problem: Attempts, solution: Labelled) -> Conversation:
 def about_answer(problem: Attempts, solution: Labelled) -> Conversation:
     """Return the conversation that judges whether a whole solution has the right answer."""
     prompt = load_template("judge_answer").render(question=problem.question, solution=solution.text)
-    return exchange(prompt, _verdict(solution.is_right), problem.key)
+    grades = grades_within(prompt.messages[-1].content, [solution])
+    return exchange(prompt, _verdict(solution.is_right), problem.key, grades=grades)
 
 
 def _verdict(sign: bool) -> str:

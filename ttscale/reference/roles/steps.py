@@ -18,6 +18,7 @@ from ttscale.answers.arithmetic import read_arithmetic
 from ttscale.reference.evaluate import boxed_answer
 from ttscale.reference.problems import apply_operator
 from ttscale.reference.roles.attempts import Attempts
+from ttscale.template import RIGHT, WRONG
 
 _NUMBER = r"([0-9]{1,9})"
 _CHAIN_LINE = re.compile(rf"(-?[0-9]{{1,9}})([-+]){_NUMBER}=(-?[0-9]{{1,9}})")
@@ -81,6 +82,24 @@ def label(attempts: Attempts, text: str) -> Labelled:
     true = _count_true(_start(attempts), lines)
     signs = [number < true for number in range(len(lines))] + [right] * has_box
     return Labelled(text.strip(), steps, tuple(signs), right)
+
+
+def grades_within(text: str, solutions: Iterable[Labelled]) -> tuple[tuple[int, str], ...]:
+    """Return where in a prompt the lines of solutions end, and what a judge would say of each there.
+
+    Of a solution's last line it says whether the answer is right.
+
+    Args:
+        text: The prompt, in which the solutions stand one after another, each followed by more text.
+        solutions: The solutions.
+    """
+    found, end = list[tuple[int, str]](), 0
+    for solution in solutions:
+        end = text.index(solution.text, end)
+        for step, sign in zip(solution.steps, (*solution.signs[:-1], solution.is_right), strict=True):
+            end = text.index(step, end) + len(step)
+            found.append((end, RIGHT if sign else WRONG))
+    return tuple(found)
 
 
 def is_right(attempts: Attempts, answer: str) -> bool:
