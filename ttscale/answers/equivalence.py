@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import re
 from collections.abc import Sequence
@@ -100,7 +101,13 @@ def needs_algebra(gold: str, answer: str) -> bool:
 
 
 def _is_formula(key: str) -> bool:
-    if len(key) > MAX_FORMULA_CHARACTERS or _NO_FORMULA.search(_COMMAND.sub(r"\\", _ENVIRONMENT.sub("", key))):
+    return len(key) <= MAX_FORMULA_CHARACTERS and _is_balanced(key)
+
+
+@functools.lru_cache(maxsize=4096)
+def _is_balanced(key: str) -> bool:
+    """Return whether a key has nothing in it that no formula has, and its brackets match."""
+    if _NO_FORMULA.search(_COMMAND.sub(r"\\", _ENVIRONMENT.sub("", key))):
         return False
     depth = 0
     for bracket in _BRACKETS.finditer(key):

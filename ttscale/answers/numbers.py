@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from fractions import Fraction
 from typing import Final
@@ -44,8 +45,11 @@ def read_number(text: str) -> Fraction | None:
     numbers ``1 3/4``, and powers of ten ``1.5e3`` and ``1.5*10^{3}`` up to `MAX_EXPONENT`; a variable before it
     (``x=5``), a currency sign, a percent sign and a common unit after it are left out.
     """
-    if len(text) > MAX_NUMBER_CHARACTERS:
-        return None
+    return None if len(text) > MAX_NUMBER_CHARACTERS else _read(text)
+
+
+@functools.lru_cache(maxsize=4096)
+def _read(text: str) -> Fraction | None:
     match = _NUMBER.fullmatch(text)
     if match is None:
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Generic, Self, TypeVar
@@ -29,23 +29,36 @@ class Piece:
     text: str
     token_ids: tuple[int, ...]
     logprobs: tuple[float, ...] | None = None
+    top_logprobs: tuple[Mapping[int, float], ...] | None = None
+    """As `Sampling.logprobs` asked for them, one mapping a token."""
 
 
 class Block(ABC, Generic[T]):
     """An async context manager over `n` draws of one prompt, iterated for what they bring.
 
-    Entering starts the draws, as many as the budget allows at once; the rest follow as earlier ones settle.
-    Leaving aborts in the engine whatever still runs and waits for its account. When nothing more fits the
+    Entering starts the draws, as many as budget and window allow at once; the rest follow, those that wait for
+    the budget as earlier ones settle, those that wait for the window as the next result is asked for: a result
+    is looked at before anything is begun in its place. Leaving aborts in the engine whatever still runs and
+    waits for its account, even if it is cancelled meanwhile. When nothing more fits the
     budget, iteration raises `BudgetExhausted` after everything that was drawn has been delivered.
     """
 
     def __init__(
-        self, run: Run, prompt: Prompt, sampling: Sampling, indices: Sequence[int], *, stream: bool
+        self,
+        run: Run,
+        prompt: Prompt,
+        sampling: Sampling,
+        indices: Sequence[int],
+        *,
+        stream: bool,
+        window: int | None = None,
     ) -> None:
         self._run = run
         self._prompt = prompt
         self._sampling = sampling
         self._stream = stream
+        self._window = len(indices) if window is None else window
+        self._is_windowed = self._window < len(indices)
         self._waiting = list(reversed(indices))
         self._draws: dict[int, Draw] = {}
         self._queue: asyncio.Queue[T | BudgetExhausted | None] = asyncio.Queue()
@@ -63,21 +76,32 @@ class Block(ABC, Generic[T]):
         """Deliver a sample that has ended."""
 
     async def __aenter__(self) -> Self:
+        self._launch()
+        self._check_idle()
+        return self
+
+    @property
+    def _is_open(self) -> bool:
+        """Whether another draw may be begun: fewer than the window are at work or not yet looked at."""
+        return bool(self._waiting) and len(self._draws) + self._queue.qsize() < self._window
+
+    def _launch(self) -> None:
+        """Start what may be started now; where the budget makes it wait, a task goes on."""
+        if self._launcher is not None and not self._launcher.done():
+            return
         try:
-            while self._waiting:
+            while self._is_open:
                 reservation = self._run.try_reserve_sample(self._prompt, self._sampling)
                 if reservation is None:
-                    self._launcher = self._run.room.keeper.spawn(self._launch_rest())
+                    self._launcher = self._run.room.keeper.spawn(self._launch_later())
                     break
                 self._start(reservation)
         except BudgetExhausted as error:
             self._stop_launching(error)
-        self._check_idle()
-        return self
 
-    async def _launch_rest(self) -> None:
+    async def _launch_later(self) -> None:
         try:
-            while self._waiting:
+            while self._is_open:
                 self._start(await self._run.reserve_sample(self._prompt, self._sampling))
         except BudgetExhausted as error:
             self._stop_launching(error)
@@ -105,6 +129,7 @@ class Block(ABC, Generic[T]):
             reservation=reservation,
             span=run.open_span("sample", f"sample {index}", seed=seed),
             submitted=run.now(),
+            critical_path_before=run.critical_path_tokens if self._is_windowed else self._path_before,
         )
         self._draws[index] = draw
         run.room.scheduler.submit(job)
@@ -115,7 +140,7 @@ class Block(ABC, Generic[T]):
         if draw.wanted:
             self._on_chunk(draw, chunk)
         if chunk.finish_reason is not None:
-            self._settle(draw, draw.sample(chunk, now, self._path_before))
+            self._settle(draw, draw.sample(chunk, now))
 
     def _settle(self, draw: Draw, sample: Sample) -> None:
         ended_itself = sample.finish_reason in ("stop", "length")
@@ -163,7 +188,14 @@ class Block(ABC, Generic[T]):
     def __aiter__(self) -> Self:
         return self
 
+    @property
+    def has_more(self) -> bool:
+        """Whether something has ended that has not been delivered yet."""
+        return not self._queue.empty()
+
     async def _next(self) -> T:
+        self._launch()
+        self._check_idle()
         item = await self._queue.get()
         if item is None:
             self._queue.put_nowait(None)
@@ -177,7 +209,14 @@ class Block(ABC, Generic[T]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
-        await self._idle.wait()
+        cancelled: asyncio.CancelledError | None = None
+        while not self._idle.is_set():
+            try:
+                await self._idle.wait()
+            except asyncio.CancelledError as error:  # whoever cancels must find nothing running either
+                cancelled = error
+        if cancelled is not None:
+            raise cancelled
         if self._launcher is not None:
             await asyncio.wait([self._launcher])
 
@@ -205,7 +244,12 @@ class PieceBlock(Block[Piece]):
 
     def _on_chunk(self, draw: Draw, chunk: Chunk) -> None:
         if chunk.text or chunk.token_ids:
-            piece = Piece(text=chunk.text, token_ids=chunk.token_ids, logprobs=chunk.logprobs)
+            piece = Piece(
+                text=chunk.text,
+                token_ids=chunk.token_ids,
+                logprobs=chunk.logprobs,
+                top_logprobs=chunk.top_logprobs,
+            )
             self._queue.put_nowait(piece)
 
     def _on_sample(self, sample: Sample) -> None:

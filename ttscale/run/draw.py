@@ -40,6 +40,8 @@ class Draw:
     reservation: Reservation
     span: Span
     submitted: float
+    critical_path_before: int
+    """Generated tokens, one after the other, on which its beginning depended."""
     first_token: float | None = None
     wanted: bool = True
     """False once the block was left: the sample is settled but not delivered."""
@@ -57,7 +59,7 @@ class Draw:
         self.logprobs.extend(chunk.logprobs or ())
         self.top_logprobs.extend(chunk.top_logprobs or ())
 
-    def sample(self, last: Chunk, now: float, critical_path_before: int) -> Sample:
+    def sample(self, last: Chunk, now: float) -> Sample:
         """Return the finished sample; `last` is its last chunk."""
         assert last.finish_reason is not None
         assert last.usage is not None
@@ -74,7 +76,7 @@ class Draw:
             logprobs=None if asked is None else tuple(self.logprobs),
             top_logprobs=tuple(self.top_logprobs) if asked else None,
             error=last.error,
-            critical_path_tokens=critical_path_before + last.usage.generated,
+            critical_path_tokens=self.critical_path_before + last.usage.generated,
         )
 
 

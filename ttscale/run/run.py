@@ -112,21 +112,38 @@ class Run:
 
     # ── what strategies call ──────────────────────────────────────────────────────────────────────────────
 
-    def sample(self, prompt: Prompt | str, *, n: int = 1, sampling: Sampling | None = None) -> SampleBlock:
+    def sample(
+        self,
+        prompt: Prompt | str,
+        *,
+        n: int = 1,
+        sampling: Sampling | None = None,
+        window: int | None = None,
+    ) -> SampleBlock:
         """Draw `n` samples of a prompt; ``async with`` the block, ``async for`` the samples as they finish.
 
         Sample indices go on from block to block within a run, and seeds follow from them: the same run draws
         the same samples whatever else the engine does.
 
+        Args:
+            prompt: what to sample; a string is what a user said.
+            n: samples, >= 1.
+            sampling: how tokens are drawn.
+            window: most samples at work at once, >= 1: the next one begins when a finished one has been looked
+                at and another is asked for, so whoever stops early has drawn no more. ``None``: all.
+
         Raises:
-            ValueError: n < 1.
+            ValueError: n or window < 1.
             BudgetExhausted: while iterating, when nothing more fits; everything drawn has been delivered.
         """
         if n < 1:
             raise ValueError(f"n must be >= 1, got {n!r}")
+        if window is not None and window < 1:
+            raise ValueError(f"window must be >= 1, got {window!r}")
         indices = list(itertools.islice(self._indices, n))
         encoded = self._encoded(prompt)
-        return SampleBlock(self, encoded, self.resolved(sampling, encoded), indices, stream=False)
+        chosen = self.resolved(sampling, encoded)
+        return SampleBlock(self, encoded, chosen, indices, stream=False, window=window)
 
     def stream(self, prompt: Prompt | str, *, sampling: Sampling | None = None) -> PieceBlock:
         """Draw one sample token by token; leaving the block early aborts it. Errors as `sample`."""
