@@ -69,7 +69,8 @@ SHORT_ONES_AGREE = answers(
 @virtual_clock
 async def test_by_arrival_the_short_answers_win_and_by_index_the_first_ones_count() -> None:
     by_arrival, _ = await ask("adaptive_consistency:n=8,window=8,decide_by=arrival", SHORT_ONES_AGREE)
-    assert (by_arrival.answer, by_arrival.seconds) == ("7", pytest.approx(0.1))
+    assert by_arrival.answer == "7"
+    assert by_arrival.seconds == pytest.approx(0.1)
     by_index, _ = await ask("adaptive_consistency:n=8,window=8", SHORT_ONES_AGREE)
     assert by_index.seconds >= 0.9
     one_by_one, _ = await ask("adaptive_consistency:n=8", SHORT_ONES_AGREE)
@@ -123,7 +124,8 @@ RACE = answers(("1", 50), (None, 5), ("2", 10), ("1", 20), ("2", 30), ("1", 90))
 @virtual_clock
 async def test_the_first_to_answer_wins_and_the_rest_is_cut_short_and_charged() -> None:
     outcome, _ = await ask("first_finish:n=6,k=1", RACE)
-    assert (outcome.answer, outcome.stop_reason, outcome.seconds) == ("2", "decided", pytest.approx(0.1))
+    assert (outcome.answer, outcome.stop_reason) == ("2", "decided")
+    assert outcome.seconds == pytest.approx(0.1)
     assert outcome.usage.generated + outcome.usage.cancelled == 5 + 5 * 10
     assert outcome.critical_path_tokens == 10
 
@@ -131,7 +133,8 @@ async def test_the_first_to_answer_wins_and_the_rest_is_cut_short_and_charged() 
 @virtual_clock
 async def test_the_first_three_to_answer_vote() -> None:
     outcome, _ = await ask("first_finish:n=6,k=3", RACE)
-    assert (outcome.answer, outcome.seconds) == ("2", pytest.approx(0.3))
+    assert outcome.answer == "2"
+    assert outcome.seconds == pytest.approx(0.3)
     assert outcome.confidence == pytest.approx(2 / 3)
     assert drawn(outcome) == [1, 2, 3, 4]
 
@@ -179,9 +182,11 @@ async def test_self_consistency_takes_its_rule_and_its_stop_as_parameters() -> N
     assert (all_drawn.usage.calls, all_drawn.stop_reason) == (8, "finished")
     script = answers(*[("5", 10)] * 4, *[("5", 99)] * 4)
     early, _ = await ask("self_consistency:n=8,stop=consistent", script)
-    assert (early.stop_reason, early.seconds) == ("decided", pytest.approx(0.1))
+    assert early.stop_reason == "decided"
+    assert early.seconds == pytest.approx(0.1)
     bound, _ = await ask("self_consistency:n=8", script)  # at worst a tie, which goes to the first
-    assert (bound.stop_reason, bound.seconds) == ("decided", pytest.approx(0.1))
+    assert bound.stop_reason == "decided"
+    assert bound.seconds == pytest.approx(0.1)
 
 
 @virtual_clock
