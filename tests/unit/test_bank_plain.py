@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ttscale.answers import extract_answer
-from ttscale.bank import Bank, Columns, import_pool, open_pool, summarise
+from ttscale.bank import Bank, Columns, export_pool, import_pool, open_pool, summarise
 from ttscale.errors import ConfigError, DataError
 from ttscale.types import Prompt
 
@@ -154,6 +154,20 @@ def test_a_named_column_must_be_there(tmp_path: Path) -> None:
         open_pool(pool(tmp_path / "pool.jsonl", row(0)), columns=Columns(target="gold"))
     with pytest.raises(ConfigError, match="no column for 'answer'; it has: problem, sample, prediction"):
         Columns.parse({"answer": "x"})
+
+
+def test_the_model_can_be_named_where_nothing_else_names_it(tmp_path: Path) -> None:
+    unnamed, named = pool(tmp_path / "a.jsonl", row(0)), pool(tmp_path / "b.jsonl", row(0, model="m"))
+    with open_pool(unnamed, model="mine") as bank:
+        assert [one.profile.name for one in bank.models()] == ["mine"]
+        export_pool(bank, tmp_path / "c.jsonl")
+    with pytest.raises(ConfigError, match=r"the rows of .*b.jsonl' name their models, in the field 'model'"):
+        open_pool(named, model="mine")
+    with pytest.raises(ConfigError, match=r"c.jsonl' is no plain pool"):
+        open_pool(tmp_path / "c.jsonl", model="mine")
+    with pytest.raises(ConfigError, match=r"c.jsonl' is no plain pool"):
+        open_pool(tmp_path / "c.jsonl", columns=Columns(length="tokens"))
+    open_pool(tmp_path / "c.jsonl", columns=Columns()).close()
 
 
 def test_a_line_that_is_no_json_is_named(tmp_path: Path) -> None:

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.bank_samples import model
 from ttscale import Engine, Problem
 from ttscale.backends.base import Backend, Capabilities, Request
-from ttscale.bank import Bank, Recorder, describe_model, summarise
+from ttscale.bank import Bank, Recorder, describe_model, short_names, summarise
 from ttscale.errors import BackendError, DataError
 from ttscale.strategies import SelfConsistency
 from ttscale.testing import (
@@ -149,6 +150,29 @@ async def test_a_problem_can_be_noted_beside_its_samples() -> None:
 
 
 @virtual_clock
+async def test_what_the_bank_holds_already_can_be_asked_before_drawing() -> None:
+    with Bank() as bank:
+        recorder = Recorder(FakeBackend(["short", "a longer one"]), bank)
+        prompt = recorder.encode(Prompt.user("How much?"))
+        with pytest.raises(BackendError, match="not running"):
+            recorder.heads(prompt, WARM)
+        async with recorder:
+            assert recorder.heads(prompt, WARM) == []
+            await ask(recorder, request(recorder, 5, 6, sampling=replace(WARM, max_tokens=7, logprobs=1)))
+            held = recorder.heads(prompt, WARM)
+            assert recorder.heads(prompt, replace(WARM, temperature=0.5)) == []
+    assert [head.seed for head in held] == [5, 6]
+
+    def serving(max_tokens: int, logprobs: int | None = None) -> list[int | None]:
+        wanted = replace(WARM, max_tokens=max_tokens, logprobs=logprobs)
+        return [head.seed for head in held if head.serves(wanted)]
+
+    assert serving(7) == serving(3, logprobs=0) == serving(7, logprobs=1) == [5, 6]
+    assert serving(8) == serving(100, logprobs=1) == [5]
+    assert serving(7, logprobs=2) == []
+
+
+@virtual_clock
 async def test_rewards_pass_through() -> None:
     grader = FakeRewardModel(lambda text: 0.25)
     with Bank() as bank:
@@ -217,3 +241,9 @@ def test_of_a_directory_the_files_count_not_the_place(tmp_path: Path) -> None:
     (tmp_path / "two" / "model.safetensors").write_bytes(bytes(3_000_000) + b"on")
     prints = [fingerprint(name=str(tmp_path / name)) for name in ("one", "two", "three")]
     assert prints[0] == prints[1] != prints[2]
+
+
+def test_models_are_called_by_as_little_of_their_name_as_no_other_one_has() -> None:
+    names = ["/models/one", "a/two", "b/two", "three", "three"]
+    models = [replace(model(name), fingerprint=f"{number}" * 32) for number, name in enumerate(names)]
+    assert short_names(models) == ["one", "a/two", "b/two", "33333333", "44444444"]

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.unit.bank_samples import ASKED, WARM, bank_file, fill, model, sample
-from ttscale.bank import Bank, RecordedProblem, Settings, summarise
+from ttscale.bank import Bank, RecordedProblem, RecordedSample, Settings, problems_of, summarise
 from ttscale.bank.sample import series_key
 from ttscale.errors import DataError
-from ttscale.types import Prompt, Sampling
+from ttscale.types import Message, Problem, Prompt, Sampling
 
 
 @pytest.mark.parametrize("num_logprobs", [-1, 0, 2])
@@ -115,6 +115,30 @@ def test_encodings_vocabulary_and_problems_are_kept() -> None:
         assert [(series.prompt, series.settings) for series in bank.series()] == [(ASKED, WARM)]
 
 
+def test_what_is_known_of_a_problem_is_not_forgotten() -> None:
+    noted = RecordedProblem(benchmark="sums", id="1", prompt=ASKED, question="How much?", target="4")
+    other = RecordedProblem(benchmark="sums", id="0", prompt=ASKED)
+    with Bank() as bank:
+        for problem in (noted, other, replace(noted, question=None, target=None), replace(noted, target="5")):
+            bank.add_problem(problem)
+        assert bank.problems() == [replace(noted, target="5"), other]
+
+
+def test_of_some_samples_nobody_has_said_the_answer() -> None:
+    def said(draw: int, prediction: str | None, text: str | None = None) -> RecordedSample:
+        return replace(sample(draw), prediction=prediction, text=text, token_ids=())
+
+    with Bank() as bank:
+        key = fill(bank, [said(0, "4"), said(1, "5"), said(2, "4", "It is 4."), said(3, None)])
+        assert bank.predictions(key) == {"4": 2, "5": 1, None: 1}
+        bank.add_sample(key, said(4, None, "It is 4."))
+        assert bank.predictions(key) is None
+        assert bank.predictions("unknown") == {}
+        assert bank.has_seconds("of toy")
+        bank.add_sample(key, replace(sample(5), head=replace(sample(5).head, seconds=None)))
+        assert not bank.has_seconds("of toy")
+
+
 def test_a_summary_counts_whole_stopped_and_failed_samples() -> None:
     samples = [
         sample(0, num_logprobs=2),
@@ -130,6 +154,45 @@ def test_a_summary_counts_whole_stopped_and_failed_samples() -> None:
     assert (group.num_prompts, group.num_whole, group.num_aborted, group.num_failed) == (2, 2, 1, 1)
     assert (group.min_samples, group.max_samples, group.generated_tokens) == (1, 1, 11)
     assert (group.settings, group.max_logprobs, summary.name) == ("temperature=1.0", 0, "toy")
+
+
+def answered(bank: Bank, problem: str, target: str | None, *answers: str | None) -> None:
+    """Add samples of which only the answer is known."""
+    samples = [replace(sample(at), text=None, prediction=said) for at, said in enumerate(answers)]
+    fill(bank, samples, prompt=Prompt(text=problem))
+    bank.add_problem(RecordedProblem(benchmark="b", id=problem, prompt=Prompt(text=problem), target=target))
+
+
+def test_a_summary_by_benchmark_compares_answers_with_targets() -> None:
+    with Bank() as bank:
+        answered(bank, "half", "1/2", "0.5", "\\frac12", "2", None)
+        answered(bank, "all", "4", "4.0")
+        bank.add_problem(RecordedProblem(benchmark="other", id="nobody drew", prompt=Prompt(text="?")))
+        (summary,) = summarise(bank)
+        (group,) = summary.benchmarks
+        assert (group.benchmark, group.num_problems, group.num_samples) == ("b", 2, 5)
+        assert (group.generated_tokens, group.accuracy) == (20, 0.75)
+        assert summary.groups[0].num_problems == summary.num_problems == 2
+        answered(bank, "without a target", None, "4")
+        assert summarise(bank)[0].benchmarks[0].accuracy is None
+
+
+def test_problems_can_be_asked_again_as_they_were_before_they_were_encoded() -> None:
+    noted = RecordedProblem(benchmark="sums", id="1", prompt=ASKED, question="How much?", target="4")
+    with Bank() as bank:
+        fill(bank, [sample()])
+        fill(bank, [sample()], of=model("other"), prompt=Prompt(token_ids=(7, 8)))
+        fill(bank, [sample()], of=model("other"), prompt=Prompt(token_ids=(7, 8, 9)))  # a continuation
+        fill(bank, [sample()], of=model("other"), prompt=Prompt.user("Else?"))
+        continued = Prompt(messages=(Message("user", "Else?"), Message("assistant", "It is")))
+        fill(bank, [sample()], of=model("other"), prompt=continued)
+        bank.add_problem(noted)
+        (asked,) = problems_of(bank, "of toy")
+        assert asked == ("sums", Problem(id="1", prompt=Prompt.user("How much?"), target="4"))
+        assert problems_of(bank, "of other") == [
+            ("", Problem.ask("How much?", id="How much?")),
+            ("", Problem.ask("Else?", id="Else?")),
+        ]
 
 
 # ── files that are no banks ───────────────────────────────────────────────────────────────────────────────

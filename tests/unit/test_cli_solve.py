@@ -128,7 +128,7 @@ def test_a_failed_strategy_exits_with_1(use_backend: UseBackend, capsys: pytest.
     ("words", "sentence"),
     [
         (["--strategy", "singel"], "No strategy is called 'singel'; did you mean 'single'?"),
-        (["--set", "m=4"], "strategy 'self_consistency' has no parameter 'm'; it has: n, stop"),
+        (["--set", "m=4"], "strategy 'self_consistency' has no parameter 'm'; it has: n, "),
         (["--set", "n=many"], "strategy 'self_consistency': n='many' is wrong"),
         (["--set", "n"], "--set 'n' is not KEY=VALUE; write --set n=16"),
         (["--budget", "tokens=1"], "; raise tokens in the budget to at least "),
@@ -237,3 +237,31 @@ def test_text_of_the_model_cannot_steer_the_terminal() -> None:
 
 def test_the_default_strategy_is_there() -> None:
     assert load("strategies", "self_consistency").__name__ == "SelfConsistency"
+
+
+def test_what_was_recorded_is_answered_again_in_the_time_it_took_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pool, ask = tmp_path / "new" / "pool.sqlite", ["solve", "How much?", "--set", "n=4", "--json"]
+    with monkeypatch.context() as patch:
+        backend = FakeBackend(
+            [f"\\boxed{{{text}}}" for text in ("7", "42", "42", "42")], seconds_per_token=0.01
+        )
+        patch.setattr("ttscale.backends.load_backend", lambda uri, options=None: backend)
+        assert main([*ask, "--record", str(pool), "--set", "stop=never"]) == 0
+        first = json.loads(capsys.readouterr().out)
+    assert main([*ask, "--model", f"replay:{pool}", "--set", "stop=never"]) == 0
+    again = json.loads(capsys.readouterr().out)
+    assert (again["answer"], again["confidence"]) == (first["answer"], first["confidence"]) == ("42", 0.75)
+    assert again["seconds"] == pytest.approx(first["seconds"], abs=0.05)
+    assert main([*ask, "--model", f"replay:{pool}", "--set", "n=5"]) == 1
+    assert "4 whole samples" in capsys.readouterr().err
+
+
+def test_samples_are_not_recorded_into_an_export(
+    tmp_path: Path, use_backend: UseBackend, capsys: pytest.CaptureFixture[str]
+) -> None:
+    use_backend(answers("7"))
+    assert main(["solve", "How much?", "--record", str(tmp_path / "pool.jsonl")]) == 2
+    assert "name it pool.sqlite" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

@@ -29,8 +29,10 @@ from __future__ import annotations
 
 from ttscale.bank.bank import Bank
 from ttscale.bank.files import copy_bank, export_pool, import_pool, open_pool
-from ttscale.bank.fingerprint import describe_model
+from ttscale.bank.filling import bank_to_fill
+from ttscale.bank.fingerprint import describe_model, short_names
 from ttscale.bank.plain import Columns
+from ttscale.bank.problems import problems_of
 from ttscale.bank.recorder import Recorder
 from ttscale.bank.sample import (
     NO_LOGPROBS,
@@ -41,12 +43,13 @@ from ttscale.bank.sample import (
     Series,
     Settings,
 )
-from ttscale.bank.summary import ModelSummary, SeriesGroup, summarise
+from ttscale.bank.summary import BenchmarkGroup, ModelSummary, SeriesGroup, summarise
 from ttscale.virtual import run_virtual as run_replay
 
 __all__ = [
     "NO_LOGPROBS",
     "Bank",
+    "BenchmarkGroup",
     "Columns",
     "ModelSummary",
     "RecordedModel",
@@ -57,11 +60,14 @@ __all__ = [
     "Series",
     "SeriesGroup",
     "Settings",
+    "bank_to_fill",
     "copy_bank",
     "describe_model",
     "export_pool",
     "import_pool",
     "open_pool",
+    "problems_of",
     "run_replay",
+    "short_names",
     "summarise",
 ]

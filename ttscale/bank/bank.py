@@ -4,21 +4,12 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self, cast
+from typing import Any, Final, Self, cast
 
-from ttscale.bank.packing import (
-    PackedTop,
-    pack_ids,
-    pack_top,
-    pack_values,
-    unpack_ids,
-    unpack_top,
-    unpack_values,
-)
 from ttscale.bank.sample import (
     NO_LOGPROBS,
     RecordedModel,
@@ -27,17 +18,25 @@ from ttscale.bank.sample import (
     SampleHead,
     Series,
     Settings,
+    model_from_json,
     prompt_digest,
     prompt_from_json,
     prompt_json,
     series_key,
 )
+from ttscale.bank.stored import (
+    BODY,
+    HEAD,
+    dump_text,
+    load_settings,
+    load_text,
+    read_body,
+    read_head,
+    sample_row,
+)
 from ttscale.database import MEMORY, open_database, transaction
 from ttscale.errors import DataError
-from ttscale.types import JSON, Prompt, SampleUsage
-
-if TYPE_CHECKING:
-    from pydantic import TypeAdapter
+from ttscale.types import JSON, Prompt
 
 VERSION: Final = 1
 """Of the layout below and of the files that banks are exported to."""
@@ -69,11 +68,10 @@ CREATE TABLE IF NOT EXISTS problems (
 );
 """
 
-_HEAD: Final = (
-    "draw, num_logprobs, seed, max_tokens, finish_reason, error, prompt_computed, prompt_cached, generated, "
-    "seconds, first_token_seconds"
-)
-_BODY: Final = "text, prediction, token_ids, logprobs, top_sizes, top_ids, top_values"
+_ADD_PROBLEM: Final = """
+INSERT INTO problems VALUES (?, ?, ?, ?, ?) ON CONFLICT (benchmark, id, prompt) DO UPDATE
+SET question = COALESCE(excluded.question, question), target = COALESCE(excluded.target, target)
+"""
 
 
 class Bank:
@@ -82,17 +80,19 @@ class Bank:
     Several processes may record into one file at the same time.
     """
 
-    def __init__(self, path: Path = MEMORY, *, writable: bool = True) -> None:
+    def __init__(self, path: Path = MEMORY, *, writable: bool = True, source: Path | None = None) -> None:
         """Open a bank, made if it is not there and is to be written.
 
         Args:
             path: the file; by default one in memory.
             writable: whether samples may be added.
+            source: of one in memory, the file that is read into it.
 
         Raises:
             DataError: it is missing, of another version, or no sample bank.
         """
-        self.path = path
+        self.path = source or path
+        """What messages call it."""
         self._connection = open_database(
             path, layout=_LAYOUT, version=VERSION, writable=writable or path == MEMORY, what="sample bank"
         )
@@ -100,7 +100,9 @@ class Bank:
             self._connection.execute("SELECT key FROM series LIMIT 1")
         except sqlite3.DatabaseError as error:
             self._connection.close()
-            raise DataError(f"{str(path)!r} is not a sample bank: {error}.") from error
+            raise DataError(
+                f"{str(path)!r} is not a sample bank: {error}; name one that `ttscale pool record` has made."
+            ) from error
 
     def __enter__(self) -> Self:
         return self
@@ -148,13 +150,12 @@ class Bank:
             self._connection.execute("INSERT OR IGNORE INTO encodings VALUES (?, ?, ?, ?)", row)
 
     def add_problem(self, problem: RecordedProblem) -> None:
-        """Note that a prompt asks a problem."""
+        """Note that a prompt asks a problem; its latest question and target count, an unknown one does not."""
         row = (problem.benchmark, problem.id, prompt_digest(problem.prompt))
         with self.writing():
             self._add_prompt(problem.prompt)
             self._connection.execute(
-                "INSERT OR REPLACE INTO problems VALUES (?, ?, ?, ?, ?)",
-                (*row, _dump_text(problem.question), _dump_text(problem.target)),
+                _ADD_PROBLEM, (*row, dump_text(problem.question), dump_text(problem.target))
             )
 
     def add_series(self, model: str, prompt: Prompt, settings: Settings | None) -> Series:
@@ -204,10 +205,10 @@ class Bank:
 
     def _replace(self, key: str, draw: int, sample: RecordedSample) -> None:
         where = (key, draw, sample.head.num_logprobs)
-        query = f"SELECT {_HEAD} FROM samples WHERE key = ? AND draw = ? AND num_logprobs = ?"  # noqa: S608  # no input in it
+        query = f"SELECT {HEAD} FROM samples WHERE key = ? AND draw = ? AND num_logprobs = ?"  # noqa: S608  # no input in it
         found = self._connection.execute(query, where).fetchone()
         if found is not None:
-            if _fullness(_head(found)) >= _fullness(sample.head):
+            if _fullness(read_head(found)) >= _fullness(sample.head):
                 return
             self._connection.execute(
                 "DELETE FROM samples WHERE key = ? AND draw = ? AND num_logprobs = ?", where
@@ -215,30 +216,21 @@ class Bank:
         self._insert(key, draw, sample)
 
     def _insert(self, key: str, draw: int, sample: RecordedSample) -> None:
-        head, top = sample.head, None if sample.top_logprobs is None else pack_top(sample.top_logprobs)
-        usage = head.usage
-        row = (
-            *(key, draw, head.num_logprobs, head.seed, head.max_tokens, head.finish_reason),
-            *(_dump_text(head.error), usage.prompt_computed, usage.prompt_cached, usage.generated),
-            *(head.seconds, head.first_token_seconds, _dump_text(sample.text), _dump_text(sample.prediction)),
-            pack_ids(sample.token_ids) if sample.token_ids else None,
-            None if sample.logprobs is None else pack_values(sample.logprobs),
-            *((None, None, None) if top is None else (top.sizes, top.ids, top.values)),
-        )
+        row = sample_row(key, draw, sample)
         self._connection.execute(f"INSERT INTO samples VALUES ({', '.join('?' * len(row))})", row)  # noqa: S608  # no input in it
 
     # ── reading ───────────────────────────────────────────────────────────────────────────────────────────
 
     def models(self) -> list[RecordedModel]:
         """Return the models whose samples there are, sorted by name."""
-        rows = self._connection.execute("SELECT description FROM models").fetchall()
+        rows = self._rows("SELECT description FROM models")
         models = [_read_model(json.loads(description), str(self.path)) for (description,) in rows]
         return sorted(models, key=lambda model: (model.profile.name, model.fingerprint))
 
     def vocabulary(self, model: str) -> dict[int, str]:
         """Return the text of every token id noted of a model."""
         query = "SELECT token_id, text FROM vocabulary WHERE model = ?"
-        return {token_id: json.loads(text) for token_id, text in self._connection.execute(query, (model,))}
+        return {token_id: json.loads(text) for token_id, text in self._rows(query, model)}
 
     def encoded(self, model: str, source: Prompt) -> Prompt | None:
         """Return what a model's backend made of a prompt, if that was noted."""
@@ -246,8 +238,8 @@ class Bank:
             "SELECT prompts.content FROM encodings JOIN prompts ON encodings.prompt = prompts.digest "
             "WHERE encodings.model = ? AND encodings.source = ?"
         )
-        found = self._connection.execute(query, (model, prompt_digest(source))).fetchone()
-        return None if found is None else self._prompt(found[0])
+        found = self._rows(query, model, prompt_digest(source))
+        return self._prompt(found[0][0]) if found else None
 
     def sources(self, model: str) -> list[tuple[Prompt, Prompt]]:
         """Return every prompt noted of a model with what its backend made of it."""
@@ -256,7 +248,7 @@ class Bank:
             "JOIN prompts ON encodings.prompt = prompts.digest WHERE encodings.model = ? "
             "ORDER BY encodings.rowid"
         )
-        rows = self._connection.execute(query, (model,))
+        rows = self._rows(query, model)
         return [(self._prompt(source), self._prompt(encoded)) for source, encoded in rows]
 
     def problems(self) -> list[RecordedProblem]:
@@ -270,10 +262,10 @@ class Bank:
                 benchmark=benchmark,
                 id=problem_id,
                 prompt=self._prompt(content),
-                question=_load_text(question),
-                target=_load_text(target),
+                question=load_text(question),
+                target=load_text(target),
             )
-            for benchmark, problem_id, content, question, target in self._connection.execute(query)
+            for benchmark, problem_id, content, question, target in self._rows(query)
         ]
 
     def series(self, model: str | None = None) -> Iterator[Series]:
@@ -282,9 +274,9 @@ class Bank:
             "SELECT key, model, content, settings FROM series JOIN prompts ON series.prompt = prompts.digest "
             "WHERE ?1 IS NULL OR model = ?1 ORDER BY series.rowid"
         )
-        for key, fingerprint, content, settings in self._connection.execute(query, (model,)).fetchall():
+        for key, fingerprint, content, settings in self._rows(query, model):
             yield Series(
-                key=key, model=fingerprint, prompt=self._prompt(content), settings=_load_settings(settings)
+                key=key, model=fingerprint, prompt=self._prompt(content), settings=load_settings(settings)
             )
 
     def settings_of(self, model: str, prompt: Prompt) -> list[tuple[Settings | None, int]]:
@@ -293,13 +285,13 @@ class Bank:
             "SELECT settings, COUNT(DISTINCT draw) FROM series JOIN samples USING (key) "
             "WHERE model = ? AND prompt = ? AND finish_reason IN ('stop', 'length') GROUP BY key"
         )
-        rows = self._connection.execute(query, (model, prompt_digest(prompt)))
-        return [(_load_settings(settings), count) for settings, count in rows]
+        rows = self._rows(query, model, prompt_digest(prompt))
+        return [(load_settings(settings), count) for settings, count in rows]
 
     def heads(self, key: str) -> list[SampleHead]:
         """Return what is known of a series' samples without their tokens, by draw."""
-        query = f"SELECT {_HEAD} FROM samples WHERE key = ? ORDER BY draw, num_logprobs"  # noqa: S608  # no input in it
-        return [_head(row) for row in self._connection.execute(query, (key,))]
+        query = f"SELECT {HEAD} FROM samples WHERE key = ? ORDER BY draw, num_logprobs"  # noqa: S608  # no input in it
+        return [read_head(row) for row in self._rows(query, key)]
 
     def sample(self, key: str, head: SampleHead) -> RecordedSample:
         """Return a sample of a series with its tokens.
@@ -307,20 +299,39 @@ class Bank:
         Raises:
             DataError: there is none of this number, or its data are damaged.
         """
-        query = f"SELECT {_BODY} FROM samples WHERE key = ? AND draw = ? AND num_logprobs = ?"  # noqa: S608  # no input in it
-        row = self._connection.execute(query, (key, head.draw, head.num_logprobs)).fetchone()
-        if row is None:
+        query = f"SELECT {BODY} FROM samples WHERE key = ? AND draw = ? AND num_logprobs = ?"  # noqa: S608  # no input in it
+        rows = self._rows(query, key, head.draw, head.num_logprobs)
+        if not rows:
             raise DataError(f"the sample bank {str(self.path)!r} has no sample {head.draw} in {key!r}.")
-        return self._with_body(head, row)
+        try:
+            return read_body(head, rows[0])
+        except ValueError as error:
+            raise DataError(
+                f"sample {head.draw} in the sample bank {str(self.path)!r} cannot be read: {error}."
+            ) from error
 
     def samples(self, key: str) -> Iterator[RecordedSample]:
         """Yield a series' samples by draw. Errors as `sample`."""
         for head in self.heads(key):
             yield self.sample(key, head)
 
+    def predictions(self, key: str) -> Mapping[str | None, int] | None:
+        """Return how often each answer was taken from a series' samples; ``None``: of some, nobody said one.
+
+        The answer ``None`` was taken from a sample that has none.
+        """
+        query = (
+            "SELECT prediction, COUNT(*), SUM(prediction IS NULL AND text IS NOT NULL) FROM samples "
+            "WHERE key = ? GROUP BY prediction"
+        )
+        rows = self._rows(query, key)
+        if any(num_unsaid for _, _, num_unsaid in rows):
+            return None
+        return {load_text(prediction): count for prediction, count, _ in rows}
+
     def num_samples(self) -> int:
         """Return how many samples there are, beginnings and failures included."""
-        return int(self._connection.execute("SELECT COUNT(*) FROM samples").fetchone()[0])
+        return self._number("SELECT COUNT(*) FROM samples") or 0
 
     def has_token_ids(self, model: str) -> bool:
         """Whether the token ids of every sample of a model are known."""
@@ -328,54 +339,37 @@ class Bank:
             "SELECT COUNT(*) FROM samples JOIN series USING (key) "
             "WHERE model = ? AND token_ids IS NULL AND generated > 0"
         )
-        return int(self._connection.execute(query, (model,)).fetchone()[0]) == 0
+        return self._number(query, model) == 0
+
+    def has_seconds(self, model: str) -> bool:
+        """Whether it is known of every sample of a model how long it took."""
+        query = "SELECT COUNT(*) FROM samples JOIN series USING (key) WHERE model = ? AND seconds IS NULL"
+        return self._number(query, model) == 0
 
     def max_logprobs(self, model: str) -> int:
         """Return the greatest `num_logprobs` of a model's samples."""
         query = "SELECT MAX(num_logprobs) FROM samples JOIN series USING (key) WHERE model = ?"
-        found = self._connection.execute(query, (model,)).fetchone()[0]
-        return NO_LOGPROBS if found is None else int(found)
+        found = self._number(query, model)
+        return NO_LOGPROBS if found is None else found
 
     def max_generated(self, model: str) -> int:
         """Return the number of tokens of a model's longest sample; 0: it has none."""
-        query = "SELECT COALESCE(MAX(generated), 0) FROM samples JOIN series USING (key) WHERE model = ?"
-        return int(self._connection.execute(query, (model,)).fetchone()[0])
+        query = "SELECT MAX(generated) FROM samples JOIN series USING (key) WHERE model = ?"
+        return self._number(query, model) or 0
 
-    def _with_body(self, head: SampleHead, row: Sequence[object]) -> RecordedSample:
-        text, prediction, ids, logprobs, sizes, top_ids, top_values = cast(
-            "tuple[str | None, str | None, bytes | None, bytes | None, bytes | None, bytes, bytes]", tuple(row)
-        )
+    def _rows(self, query: str, *parameters: object) -> list[Any]:
         try:
-            return RecordedSample(
-                head=head,
-                text=_load_text(text),
-                prediction=_load_text(prediction),
-                token_ids=() if ids is None else unpack_ids(ids),
-                logprobs=None if logprobs is None else unpack_values(logprobs),
-                top_logprobs=None if sizes is None else unpack_top(PackedTop(sizes, top_ids, top_values)),
-            )
-        except ValueError as error:
+            return self._connection.execute(query, parameters).fetchall()
+        except sqlite3.DatabaseError as error:
             raise DataError(
-                f"sample {head.draw} in the sample bank {str(self.path)!r} cannot be read: {error}."
+                f"the sample bank {str(self.path)!r} cannot be read: {error}; restore it or take another."
             ) from error
+
+    def _number(self, query: str, *parameters: object) -> int | None:
+        return cast("int | None", self._rows(query, *parameters)[0][0])
 
     def _prompt(self, content: str) -> Prompt:
         return prompt_from_json(json.loads(content))
-
-
-def model_from_json(document: Mapping[str, JSON]) -> RecordedModel:
-    """Read what `RecordedModel.to_json` wrote.
-
-    Raises:
-        pydantic.ValidationError: the document is no such model.
-    """
-    return _model_reader().validate_python(document)
-
-
-def _model_reader() -> TypeAdapter[RecordedModel]:
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(RecordedModel)
 
 
 def _read_model(document: Mapping[str, JSON], path: str) -> RecordedModel:
@@ -390,41 +384,5 @@ def _fullness(head: SampleHead) -> tuple[int, bool, bool]:
     return head.usage.generated, head.finish_reason == "stop", head.is_whole
 
 
-def _head(row: Iterable[object]) -> SampleHead:
-    draw, num_logprobs, seed, limit, reason, error, computed, cached, generated, seconds, first = row
-    return SampleHead(
-        draw=cast("int", draw),
-        num_logprobs=cast("int", num_logprobs),
-        seed=cast("int | None", seed),
-        max_tokens=cast("int | None", limit),
-        finish_reason=reason,  # type: ignore[arg-type]  # only its values are ever written
-        error=_load_text(cast("str | None", error)),
-        usage=SampleUsage(
-            prompt_computed=cast("int", computed),
-            prompt_cached=cast("int", cached),
-            generated=cast("int", generated),
-        ),
-        seconds=cast("float | None", seconds),
-        first_token_seconds=cast("float | None", first),
-    )
-
-
-def _load_settings(text: str | None) -> Settings | None:
-    if text is None:
-        return None
-    document = cast("dict[str, list[object]]", json.loads(text))
-    lists = {name: tuple(document.pop(name)) for name in ("stop", "stop_token_ids")}
-    return Settings(**document, **lists)  # type: ignore[arg-type]  # as `Settings.to_json` wrote it
-
-
 def _dump(document: JSON) -> str:
-    # Escaped ASCII: a sample may end within a surrogate pair, which is no UTF-8.
     return json.dumps(document)
-
-
-def _dump_text(text: str | None) -> str | None:
-    return None if text is None else json.dumps(text)
-
-
-def _load_text(written: str | None) -> str | None:
-    return None if written is None else cast("str", json.loads(written))

@@ -16,12 +16,12 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, cast
 
-from ttscale.bank.bank import VERSION, Bank, model_from_json
+from ttscale.bank.bank import VERSION, Bank
 from ttscale.bank.plain import Columns, add_plain_rows
 from ttscale.bank.rows import Row, from_row, to_row
-from ttscale.bank.sample import RecordedProblem, prompt_from_json, prompt_json
+from ttscale.bank.sample import RecordedProblem, model_from_json, prompt_from_json, prompt_json, question_of
 from ttscale.database import is_database
-from ttscale.errors import DataError, MissingExtra
+from ttscale.errors import ConfigError, DataError, MissingExtra
 from ttscale.records import Record, read_records
 from ttscale.types import JSON
 
@@ -32,33 +32,40 @@ _MARK: Final = "ttscale_pool"
 _TEXT_ENDINGS: Final = (".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz")
 _NESTED: Final = ("prompt", "settings")
 """Fields that Parquet holds as JSON text."""
+_BANK_ENDINGS: Final = (".sqlite", ".sqlite3", ".db")
+"""Usual for banks; any other will do."""
 _BATCH_ROWS: Final = 1000
 
 
-def open_pool(path: Path, *, columns: Columns | None = None) -> Bank:
+def open_pool(path: Path, *, columns: Columns | None = None, model: str | None = None) -> Bank:
     """Open whatever holds samples: a bank as it is, any other file read into a bank in memory.
 
     Args:
         path: a bank; an export; or a plain pool in any form that `read_records` knows.
         columns: of a plain pool.
+        model: name of a plain pool's model, where its rows name none; default the file's own name.
 
     Raises:
         DataError: the file is missing, of another version, or a row is corrupt, missing or there twice; file
             and line are named.
+        ConfigError: columns or the model are named, and the file itself says what they are.
         MissingExtra: it is Parquet and pyarrow is not installed.
     """
     if path.is_file() and is_database(path):
+        _refuse_names(path, columns, model)
         return Bank(path, writable=False)
-    bank = Bank()
+    if path.is_file() and path.suffix in _BANK_ENDINGS:
+        raise DataError(f"{str(path)!r} is no sample bank, it is empty or damaged; restore it or take another.")
+    bank = Bank(source=path)
     try:
-        _read_file(path, bank, columns or Columns())
+        _read_file(path, bank, columns, model)
     except BaseException:
         bank.close()
         raise
     return bank
 
 
-def import_pool(path: Path, bank: Bank, *, columns: Columns | None = None) -> None:
+def import_pool(path: Path, bank: Bank, *, columns: Columns | None = None, model: str | None = None) -> None:
     """Add all samples of a file to a bank, or none.
 
     Args:
@@ -66,22 +73,32 @@ def import_pool(path: Path, bank: Bank, *, columns: Columns | None = None) -> No
         bank: where they go; what it holds may not be in the file once more, unless seeds tell that it is the
             same.
         columns: of a plain pool.
+        model: of a plain pool, as for `open_pool`.
 
     Raises:
-        DataError: as `open_pool`.
+        DataError: as `open_pool`; or the bank holds samples, or a problem's target, that go against the file's.
+        ConfigError: as `open_pool`.
         MissingExtra: as `open_pool`.
     """
-    with open_pool(path, columns=columns) as source:
+    with open_pool(path, columns=columns, model=model) as source:
         copy_bank(source, bank)
 
 
-def _read_file(path: Path, bank: Bank, columns: Columns) -> None:
+def _refuse_names(path: Path, columns: Columns | None, model: str | None) -> None:
+    if model is not None or (columns is not None and columns != Columns()):
+        raise ConfigError(
+            f"{str(path)!r} is no plain pool: it says itself what its columns and models are; name none."
+        )
+
+
+def _read_file(path: Path, bank: Bank, columns: Columns | None, model: str | None) -> None:
     """Read an export or a plain pool into an empty bank."""
     header, records = _split_header(path)
     with bank.writing():
         if header is None:
-            add_plain_rows(records, bank, path=path, columns=columns)
+            add_plain_rows(records, bank, path=path, columns=columns or Columns(), model=model)
         else:
+            _refuse_names(path, columns, model)
             _add_header(header, bank, path)
             _add_rows(records, bank, path, expected=header.get("num_samples"))
 
@@ -92,20 +109,23 @@ def copy_bank(source: Bank, target: Bank) -> None:
     Seeded samples that both hold are kept once.
 
     Raises:
-        DataError: unseeded samples of the same series are in both: nothing says whether they are the same.
+        DataError: unseeded samples of the same series are in both: nothing says whether they are the same; or
+            they know different targets of a problem.
     """
-    seeded = {model.fingerprint: model.can_seed for model in source.models()}
+    models = {model.fingerprint: model for model in source.models()}
     with target.writing():
         _copy_context(source, target)
         for series in source.series():
+            model = models[series.model]
             begun = target.add_series(series.model, series.prompt, series.settings)
-            if not seeded[series.model] and target.heads(begun.key):
+            if not model.can_seed and target.heads(begun.key):
                 raise DataError(
-                    f"{str(target.path)!r} already holds samples of a prompt in {str(source.path)!r}, and they "
-                    f"have no seeds that could tell whether they are the same; import into a new bank."
+                    f"{str(source.path)!r}: {str(target.path)!r} already holds samples of "
+                    f"{question_of(series.prompt)[:80]!r} from {model.profile.name!r}, and no seeds tell "
+                    f"whether they are the same; import into a new bank."
                 )
             for sample in source.samples(series.key):
-                target.add_sample(begun.key, sample, is_seeded=seeded[series.model])
+                target.add_sample(begun.key, sample, is_seeded=model.can_seed)
 
 
 def _copy_context(source: Bank, target: Bank) -> None:
@@ -115,7 +135,15 @@ def _copy_context(source: Bank, target: Bank) -> None:
         target.add_vocabulary(model.fingerprint, source.vocabulary(model.fingerprint))
         for plain, encoded in source.sources(model.fingerprint):
             target.add_encoding(model.fingerprint, plain, encoded)
+    known = {(problem.benchmark, problem.id, problem.prompt): problem.target for problem in target.problems()}
     for problem in source.problems():
+        before = known.get((problem.benchmark, problem.id, problem.prompt))
+        if before is not None and problem.target not in {None, before}:
+            raise DataError(
+                f"{str(source.path)!r}: the target of problem {problem.name!r} is {problem.target!r}, and "
+                f"{str(target.path)!r} holds it with the target {before!r}; mend the file, or import it into "
+                f"a new bank."
+            )
         target.add_problem(problem)
 
 

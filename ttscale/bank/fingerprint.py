@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -42,6 +43,15 @@ def describe_model(backend: Backend, version: str = "") -> RecordedModel:
         batch_size=backend.batch_size,
         version=version,
     )
+
+
+def short_names(models: Sequence[RecordedModel]) -> list[str]:
+    """Return what to call each of several models: as little of its name as no other one has."""
+    ends, wholes = [Path(model.profile.name).name for model in models], [model.profile.name for model in models]
+    return [
+        next((names[at] for names in (ends, wholes) if names.count(names[at]) == 1), model.fingerprint[:8])
+        for at, model in enumerate(models)
+    ]
 
 
 def files_digest(directory: Path) -> str | None:

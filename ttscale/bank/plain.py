@@ -115,22 +115,36 @@ class _Address:
         return f"{self.benchmark}/{self.problem}" if self.benchmark else self.problem
 
 
-def add_plain_rows(records: Iterable[Record], bank: Bank, *, path: Path, columns: Columns) -> None:
+def add_plain_rows(
+    records: Iterable[Record], bank: Bank, *, path: Path, columns: Columns, model: str | None = None
+) -> None:
     """Add a plain pool to an empty bank.
 
     A problem is asked by its question, or by its id where none is known or another has the same. Samples have
     no token ids, no seeds, and unknown sampling settings.
 
+    Args:
+        records: the rows.
+        bank: where they go.
+        path: the file they are from, for messages.
+        columns: what their fields are.
+        model: whose samples they are, where no field says it; default the file's name.
+
     Raises:
         DataError: a row is corrupt or there twice, a sample is missing, or there are no rows.
+        ConfigError: a model is named, and the rows name theirs.
     """
     names: Mapping[str, str] | None = None
     places = dict[_Address, dict[int, str]]()
     reading = _Reading(bank)
     for record in records:
         names = columns.within(record) if names is None else names
+        if model is not None and "model" in names:
+            raise ConfigError(
+                f"the rows of {str(path)!r} name their models, in the field {names['model']!r}; name none."
+            )
         row = _Fields(record, names)
-        address = row.address(default_model=path.name.split(".")[0])
+        address = row.address(default_model=model or path.name.split(".")[0])
         seen = places.setdefault(address, {})
         number = row.whole("sample") if "sample" in names else len(seen)
         if number in seen:

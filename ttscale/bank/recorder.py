@@ -20,12 +20,14 @@ from ttscale.bank.sample import (
     RecordedSample,
     SampleHead,
     Settings,
+    prompt_digest,
     question_of,
+    series_key,
 )
 from ttscale.bank.vocabulary import Vocabulary
 from ttscale.errors import BackendError, TTScaleError
 from ttscale.tasks import TaskKeeper
-from ttscale.types import Problem, Prompt, SampleUsage
+from ttscale.types import Problem, Prompt, SampleUsage, Sampling
 
 _LOG = logging.getLogger(__name__)
 
@@ -192,9 +194,8 @@ class Recorder(Backend):
         Raises:
             BackendError: the recorder is not running.
         """
-        if self._bank is None:
-            raise BackendError("the recorder is not running; use it inside `async with recorder:`")
-        self._bank.add_problem(
+        bank, _ = self._opened()
+        bank.add_problem(
             RecordedProblem(
                 benchmark=benchmark,
                 id=problem.id,
@@ -203,6 +204,24 @@ class Recorder(Backend):
                 target=problem.target,
             )
         )
+
+    def heads(self, prompt: Prompt, sampling: Sampling) -> list[SampleHead]:
+        """Return what the bank already holds of the model's samples of a prompt.
+
+        Args:
+            prompt: as `encode` returns it.
+            sampling: as a `Request` has it; limits and log-probabilities aside, see `SampleHead.serves`.
+
+        Raises:
+            BackendError: the recorder is not running.
+        """
+        bank, model = self._opened()
+        return bank.heads(series_key(model.fingerprint, prompt_digest(prompt), Settings.of(sampling)))
+
+    def _opened(self) -> tuple[Bank, RecordedModel]:
+        if self._bank is None or self._model is None:
+            raise BackendError("the recorder is not running; use it inside `async with recorder:`")
+        return self._bank, self._model
 
     # ── what is kept ──────────────────────────────────────────────────────────────────────────────────────
 

@@ -6,10 +6,13 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from typing import Final, Literal, Self, TypeAlias, cast, get_args
+from typing import TYPE_CHECKING, Final, Literal, Self, TypeAlias, cast, get_args
 
 from ttscale.backends.base import Capabilities, ModelProfile
 from ttscale.types import JSON, FinishReason, Message, Prompt, SampleUsage, Sampling
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 _Role: TypeAlias = Literal["system", "user", "assistant"]
 
@@ -121,6 +124,11 @@ class SampleHead:
             return self.max_tokens is None or self.usage.generated < self.max_tokens
         return self.finish_reason == "stop"
 
+    def serves(self, sampling: Sampling) -> bool:
+        """Whether it is a whole sample with all the tokens and log-probabilities that a request asks for."""
+        asked = NO_LOGPROBS if sampling.logprobs is None else sampling.logprobs
+        return self.is_whole and self.num_logprobs >= asked and self.holds(sampling.max_tokens)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedSample:
@@ -169,6 +177,26 @@ class RecordedProblem:
     """As the engine was given it."""
     question: str | None = None
     target: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Its id, with its benchmark where there is one."""
+        return f"{self.benchmark}/{self.id}" if self.benchmark else self.id
+
+
+def model_from_json(document: Mapping[str, JSON]) -> RecordedModel:
+    """Read what `RecordedModel.to_json` wrote.
+
+    Raises:
+        pydantic.ValidationError: the document is no such model.
+    """
+    return _model_reader().validate_python(document)
+
+
+def _model_reader() -> TypeAdapter[RecordedModel]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(RecordedModel)
 
 
 # ── hashes ────────────────────────────────────────────────────────────────────────────────────────────────

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
+from ttscale.answers import answer_key
 from ttscale.bank.bank import Bank
-from ttscale.bank.sample import NO_LOGPROBS, RecordedModel, SampleHead, Settings
-from ttscale.types import JSON
+from ttscale.bank.fingerprint import short_names
+from ttscale.bank.sample import NO_LOGPROBS, RecordedModel, RecordedProblem, SampleHead, Series, Settings
+from ttscale.types import JSON, Prompt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +19,8 @@ class SeriesGroup:
 
     settings: str
     """As in ``temperature=0.8``; empty: unknown."""
+    num_problems: int
+    """Problems whose prompts these are."""
     num_prompts: int
     min_samples: int
     """Whole samples of the prompt that has fewest: what a replay of all of them can ask for."""
@@ -36,52 +40,97 @@ class SeriesGroup:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BenchmarkGroup:
+    """All that a bank holds of a model's samples of a benchmark."""
+
+    benchmark: str
+    """Empty: none."""
+    num_problems: int
+    num_samples: int
+    """Beginnings and failures included."""
+    generated_tokens: int
+    accuracy: float | None
+    """Mean over problems of the share of samples whose answer, as it was taken from them, is the target's equal
+    (`ttscale.answers.answer_key`); ``None``: not every answer and target is known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSummary:
     """What a bank holds of a model."""
 
     name: str
+    short_name: str
+    """As little of it as tells the bank's models apart."""
     fingerprint: str
     backend: str
     version: str
     num_problems: int
     """Problems whose prompts have samples of it."""
     groups: Sequence[SeriesGroup]
+    benchmarks: Sequence[BenchmarkGroup]
+    """By name."""
 
     def to_json(self) -> dict[str, JSON]:
         """Return a plain JSON object."""
-        return {**asdict(self), "groups": [asdict(group) for group in self.groups]}
+        return {
+            **asdict(self),
+            "groups": [asdict(group) for group in self.groups],
+            "benchmarks": [asdict(group) for group in self.benchmarks],
+        }
 
 
 def summarise(bank: Bank) -> list[ModelSummary]:
-    """Return what a bank holds, by model and settings."""
-    return [_summary(bank, model) for model in bank.models()]
+    """Return what a bank holds, by model and settings, and by model and benchmark."""
+    problems, models = bank.problems(), bank.models()
+    named = zip(models, short_names(models), strict=True)
+    return [_summary(bank, model, short_name, problems) for model, short_name in named]
 
 
-def _summary(bank: Bank, model: RecordedModel) -> ModelSummary:
-    groups = dict[Settings | None, list[list[SampleHead]]]()
-    prompts = set[str]()
-    for series in bank.series(model.fingerprint):
-        groups.setdefault(series.settings, []).append(bank.heads(series.key))
-        prompts.add(repr(series.prompt))
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A series, and of each of its draws what holds most of it."""
+
+    series: Series
+    heads: Sequence[SampleHead]
+
+
+def _summary(
+    bank: Bank, model: RecordedModel, short_name: str, problems: Sequence[RecordedProblem]
+) -> ModelSummary:
+    held = [_Held(series, _fullest(bank.heads(series.key))) for series in bank.series(model.fingerprint)]
+    by_settings = dict[Settings | None, list[_Held]]()
+    by_prompt = dict[Prompt, list[_Held]]()
+    for one in held:
+        by_settings.setdefault(one.series.settings, []).append(one)
+        by_prompt.setdefault(one.series.prompt, []).append(one)
+    asked = [problem for problem in problems if problem.prompt in by_prompt]
+    by_benchmark = dict[str, list[RecordedProblem]]()
+    for problem in asked:
+        by_benchmark.setdefault(problem.benchmark, []).append(problem)
     return ModelSummary(
         name=model.profile.name,
+        short_name=short_name,
         fingerprint=model.fingerprint,
         backend=model.backend,
         version=model.version,
-        num_problems=sum(repr(problem.prompt) in prompts for problem in bank.problems()),
-        groups=[_group(settings, heads) for settings, heads in groups.items()],
+        num_problems=len(asked),
+        groups=[_group(settings, group, asked) for settings, group in by_settings.items()],
+        benchmarks=[_benchmark(bank, name, by_benchmark[name], by_prompt) for name in sorted(by_benchmark)],
     )
 
 
-def _group(settings: Settings | None, series: Sequence[Sequence[SampleHead]]) -> SeriesGroup:
-    fullest = [_fullest(heads) for heads in series]
-    whole = [sum(head.is_whole for head in heads) for heads in fullest]
-    every = [head for heads in fullest for head in heads]
+def _group(
+    settings: Settings | None, held: Sequence[_Held], problems: Sequence[RecordedProblem]
+) -> SeriesGroup:
+    prompts = {one.series.prompt for one in held}
+    whole = [sum(head.is_whole for head in one.heads) for one in held]
+    every = [head for one in held for head in one.heads]
     reasons = Counter(head.finish_reason for head in every)
     logprobs = min((head.num_logprobs for head in every if head.is_whole), default=NO_LOGPROBS)
     return SeriesGroup(
         settings="" if settings is None else str(settings),
-        num_prompts=len(series),
+        num_problems=sum(problem.prompt in prompts for problem in problems),
+        num_prompts=len(held),
         min_samples=min(whole),
         max_samples=max(whole),
         num_whole=sum(whole),
@@ -91,6 +140,36 @@ def _group(settings: Settings | None, series: Sequence[Sequence[SampleHead]]) ->
         num_timed=sum(head.seconds is not None for head in every),
         max_logprobs=None if logprobs == NO_LOGPROBS else logprobs,
     )
+
+
+def _benchmark(
+    bank: Bank, name: str, problems: Sequence[RecordedProblem], held: Mapping[Prompt, Sequence[_Held]]
+) -> BenchmarkGroup:
+    every = [head for problem in problems for one in held[problem.prompt] for head in one.heads]
+    shares = [_share_right(bank, problem, held[problem.prompt]) for problem in problems]
+    known = [share for share in shares if share is not None]
+    return BenchmarkGroup(
+        benchmark=name,
+        num_problems=len(problems),
+        num_samples=len(every),
+        generated_tokens=sum(head.usage.generated for head in every),
+        accuracy=sum(known) / len(known) if len(known) == len(shares) else None,
+    )
+
+
+def _share_right(bank: Bank, problem: RecordedProblem, held: Sequence[_Held]) -> float | None:
+    """Return which share of a problem's samples has the target's answer; ``None``: that is not known."""
+    target = answer_key(problem.target)
+    if target is None:
+        return None
+    num_right = num_samples = 0
+    for one in held:
+        predictions = bank.predictions(one.series.key)
+        if not predictions:
+            return None
+        num_samples += sum(predictions.values())
+        num_right += sum(count for prediction, count in predictions.items() if answer_key(prediction) == target)
+    return num_right / num_samples
 
 
 def _fullest(heads: Iterable[SampleHead]) -> list[SampleHead]:

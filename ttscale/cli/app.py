@@ -121,6 +121,9 @@ def build_app(words: Sequence[str] = ()) -> typer.Typer:
 
 def _add_plugin(app: typer.Typer, name: str, command: Callable[..., object] | str) -> None:
     """Add a command of another package, or a line about it where it is not to be imported now."""
+    if isinstance(command, typer.Typer):
+        app.add_typer(command, name=name)
+        return
     if not isinstance(command, str):
         app.command(name)(command)
         return

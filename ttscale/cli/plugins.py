@@ -145,7 +145,9 @@ def _type_text(cls: type, annotation: object) -> str:
 
 
 def commands(words: Sequence[str]) -> dict[str, Callable[..., object] | str]:
-    """Return the commands that plugins bring: the function, or a line of help where it is not imported now.
+    """Return the commands that plugins bring, or a line of help where one is not imported now.
+
+    A command is a function, or a `typer.Typer` with commands of its own.
 
     Built-in commands import nothing slow. One of a third party is imported only when `words` call it.
     """

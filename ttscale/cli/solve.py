@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ttscale.cli.console import echo, echo_json, note, one_line, quiet_stdout, sanitise
-from ttscale.cli.options import MODEL_HELP, AsJson, Prices
+from ttscale.cli.options import MODEL_HELP, AsJson, Prices, Record
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from ttscale.backends import Backend
     from ttscale.budget import Budget
     from ttscale.strategy import Strategy
     from ttscale.types import JSON, Outcome
@@ -35,11 +38,10 @@ def solve(
     ] = "",
     prices: Prices = None,
     seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same samples.")] = 0,
+    record: Record = None,
     as_json: AsJson = False,
 ) -> None:
     """Answer one question."""
-    import asyncio
-
     from ttscale.budget import Budget
     from ttscale.cli.settings import strategy_spec
     from ttscale.errors import ConfigError
@@ -51,7 +53,7 @@ def solve(
     with quiet_stdout():
         built = create_strategy(strategy_spec(strategy, settings or []))
         _refuse_oracles(built)
-        outcome = asyncio.run(_answer(question, model, built, limits, prices, seed))
+        outcome = _run(model, record, lambda on: _answer(question, model, on, built, limits, prices, seed))
     if as_json:
         spec = describe(built)
         named: JSON = {"name": spec.name, "params": spec.params}
@@ -78,18 +80,42 @@ def _refuse_oracles(strategy: Strategy) -> None:
             )
 
 
-async def _answer(
-    question: str, model: str, strategy: Strategy, budget: Budget, prices: Path | None, seed: int
-) -> Outcome:
+def _run(model: str, record: Path | None, main: Callable[[Backend], Coroutine[Any, Any, Outcome]]) -> Outcome:
+    """Run on a model's backend: recorded samples in virtual time, others in real time, recorded if wanted."""
+    import asyncio
+
     from ttscale.backends import load_backend
+    from ttscale.backends.replay import ReplayBackend
+    from ttscale.bank import Recorder, bank_to_fill, run_replay
+
+    backend = load_backend(model)
+    start = run_replay if isinstance(backend, ReplayBackend) else asyncio.run
+    if record is None:
+        return start(main(backend))
+    with bank_to_fill(record) as bank:
+        return start(main(Recorder(backend, bank)))
+
+
+async def _answer(
+    question: str,
+    model: str,
+    backend: Backend,
+    strategy: Strategy,
+    budget: Budget,
+    prices: Path | None,
+    seed: int,
+) -> Outcome:
+    from ttscale.bank import Recorder
     from ttscale.budget.prices import prices_for
     from ttscale.engine import Engine
     from ttscale.types import Problem
 
-    problem, backend = Problem.ask(question), load_backend(model)
+    problem = Problem.ask(question)
     table = prices_for(prices, uri=model, name=backend.profile.name, limits=(budget,))
     async with Engine(backend, prices=table) as engine:
         await engine.prepare(strategy, problem=problem, budget=budget)
+        if isinstance(backend, Recorder):
+            backend.add_problem(problem)
         return await engine.solve(problem, strategy=strategy, budget=budget, seed=seed)
 
 

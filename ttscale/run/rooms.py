@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from ttscale.backends import Backend, load_backend
+from ttscale.bank import Recorder
 from ttscale.budget import CostModel, PriceTable
 from ttscale.errors import BackendError, ConfigError
 from ttscale.run.room import Room
@@ -123,6 +124,7 @@ class Rooms:
 
 def _is_same(one: Backend, other: Backend) -> bool:
     """Whether two backends run the same model in the same way; a second engine would only take its memory."""
+    other = other.inner if isinstance(other, Recorder) else other
     if type(one) is not type(other) or not is_dataclass(one):
         return False
     return all(getattr(one, f.name) == getattr(other, f.name) for f in fields(one))

@@ -6,8 +6,10 @@ from typing import Final
 
 BUILTINS: Final = {
     "eval": "ttscale_evals.commands.eval:evaluate",
+    "pool": "ttscale_evals.commands.pool.app:app",
     "report": "ttscale_evals.commands.report:report",
 }
-"""Built-in commands by name: functions whose annotated parameters are the options. Importing one is quick."""
+"""Built-in commands by name: functions whose annotated parameters are the options, or a `typer.Typer` of such.
+Importing one is quick."""
 
 __all__ = ["BUILTINS"]
