@@ -133,7 +133,7 @@ class Engine:
                 f"does, and give this one to a verifier, as `prm:model=URI` say."
             )
         used = [self.room]
-        for part in parts(strategy):
+        for part in parts(strategy, on_own_model=True):
             for model, needs in demands(part).items():
                 if (room := self.room.rooms.started(model)) is not None:
                     _check_able(part, needs, room.backend)
@@ -153,7 +153,9 @@ class Engine:
             ConfigError: a model does not start; or as `check`.
         """
         self.check(strategy, problem=problem, budget=budget)
-        others = [model for part in parts(strategy) for model in demands(part) if model is not None]
+        others = [
+            model for part in parts(strategy, on_own_model=True) for model in demands(part) if model is not None
+        ]
         for model in others:
             await self.room.rooms.open(model)
         if others:

@@ -16,10 +16,10 @@ import importlib
 import importlib.metadata
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Final, Literal, NoReturn, cast, get_type_hints
+from typing import TYPE_CHECKING, Final, Literal, NoReturn, cast, get_args, get_origin, get_type_hints
 
 from ttscale.errors import ConfigError, ParameterError, PluginError, UnknownPlugin
 from ttscale.strategy import Strategy
@@ -240,7 +240,9 @@ def _is_required(field: Field[object]) -> bool:
 def _convert(hint: object, value: JSON, label: str) -> object:
     """Turn a plain value into what a field's type wants."""
     for protocol, kind in _NESTED.items():
-        if hint is protocol or protocol in getattr(hint, "__args__", ()):
+        if hint is protocol or protocol in get_args(hint):
+            if get_origin(hint) is tuple:
+                return _nested_tuple(kind, value, label)
             if value is None and hint is not protocol:
                 return None
             return create_nested(kind, value, label)
@@ -262,6 +264,12 @@ def _adapter(hint: object) -> TypeAdapter[object]:
     # pydantic refuses a config where the type brings its own
     config = None if is_dataclass(hint) else ConfigDict(arbitrary_types_allowed=True)
     return TypeAdapter(cast("type[object]", hint), config=config)
+
+
+def _nested_tuple(kind: Kind, value: JSON, label: str) -> tuple[object, ...]:
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        raise ParameterError(f"{label}={value!r} is wrong: give a list of {kind}, in brackets.")
+    return tuple(create_nested(kind, item, f"{label}[{place}]") for place, item in enumerate(value))
 
 
 def create_nested(kind: Kind, value: JSON, label: str) -> object:

@@ -2,6 +2,42 @@
 
 from __future__ import annotations
 
-from ttscale_strategies import BestOfN, SelfConsistency, Single
+from ttscale_strategies import (
+    SEAT,
+    AdaptiveConsistency,
+    BestOfN,
+    BudgetForcing,
+    Cascade,
+    ConfidenceVote,
+    DeepConf,
+    DeepPrune,
+    EarlyStopping,
+    FirstFinish,
+    InverseEntropyVote,
+    LastFinish,
+    ModelSwitch,
+    NoThinking,
+    SelfConsistency,
+    ShortestMajority,
+    Single,
+)
 
-__all__ = ["BestOfN", "SelfConsistency", "Single"]
+__all__ = [
+    "SEAT",
+    "AdaptiveConsistency",
+    "BestOfN",
+    "BudgetForcing",
+    "Cascade",
+    "ConfidenceVote",
+    "DeepConf",
+    "DeepPrune",
+    "EarlyStopping",
+    "FirstFinish",
+    "InverseEntropyVote",
+    "LastFinish",
+    "ModelSwitch",
+    "NoThinking",
+    "SelfConsistency",
+    "ShortestMajority",
+    "Single",
+]

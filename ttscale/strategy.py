@@ -61,12 +61,21 @@ def demands(part: Strategy | Verifier) -> Mapping[str | None, frozenset[str]]:
     return {**others, None: part.needs | others.get(None, frozenset())}
 
 
-def parts(plugin: object) -> Iterator[Strategy | Verifier]:
-    """Yield a strategy or verifier and every one nested in its fields; nothing for another object."""
+def parts(plugin: object, *, on_own_model: bool = False) -> Iterator[Strategy | Verifier]:
+    """Yield a strategy or verifier and every one nested in its fields; nothing for another object.
+
+    Args:
+        plugin: what may be one.
+        on_own_model: leave out what is nested where `elsewhere`, a class variable, says that it runs on models
+            which the plugin chooses, and answers for in its `models`.
+    """
+    if plugin is None or isinstance(plugin, str | int | float):  # most fields; the next question costs more
+        return
     if isinstance(plugin, Strategy | Verifier):
         yield plugin
+        left_out: frozenset[str] = getattr(plugin, "elsewhere", frozenset()) if on_own_model else frozenset()
         if is_dataclass(plugin):
-            for field in fields(plugin):
-                value = getattr(plugin, field.name)
+            for name in (field.name for field in fields(plugin) if field.name not in left_out):
+                value = getattr(plugin, name)
                 for item in value if isinstance(value, tuple) else (value,):
-                    yield from parts(item)
+                    yield from parts(item, on_own_model=on_own_model)

@@ -25,10 +25,16 @@ PLAN: Final = Template.user(
 )
 """Asks for a plan of tool calls that can refer to each other's results (LLMCompiler, arXiv 2312.04511)."""
 
+SAME_ANSWER: Final = Template.user(
+    "{question}\n\n{solution}\n\nWill both attempts end in the same answer? Answer + or -."
+)
+"""Asks whether two beginnings of attempts, `ttscale.template.numbered` as "Attempt", lead to one answer."""
+
 BUILTINS: Final = {
     "outlines": "ttscale_strategies.templates:OUTLINES",
     "plan": "ttscale_strategies.templates:PLAN",
     "revise": "ttscale_strategies.templates:REVISE",
+    "same_answer": "ttscale_strategies.templates:SAME_ANSWER",
     "thread": "ttscale_strategies.templates:THREAD",
     "threads": "ttscale_strategies.templates:THREADS",
 }

@@ -16,8 +16,8 @@ from ttscale.engine import Engine
 from ttscale.errors import BudgetExhausted
 from ttscale.run import Run
 from ttscale.strategy import Strategy
-from ttscale.testing import FakeBackend, Reply, check_strategy, virtual_clock
-from ttscale.testing.strategy_checks import CLAUSES
+from ttscale.testing import FakeBackend, Reply, Script, check_strategy, virtual_clock
+from ttscale.testing.strategy_checks import CLAUSES, distinct
 from ttscale.types import Candidate, Outcome, Problem, Sample, Score
 
 OTHER_SPECS = (
@@ -35,20 +35,35 @@ OTHER_SPECS = (
     "adaptive_consistency:n=9,criterion=entropy",
     "esc:n=12,window=4",
     "esc:n=10,window=4",
+    "confidence_vote:n=5,measure=bottom,vote=filtered,window=6,keep=0.5",
+    "deep_conf:n=9,num_warmup=3,window=8,consensus=0.8,width=4",
+    "deep_prune:n=6,stretch=24,max_finished=2",
+    "seat:n=3,max_rounds=3,threshold=0.7,show=answers",
+    "model_switch:model_uris=[null, other],n=3",
+    "cascade:model_uris=[null, other]",
+    "cascade:model_uris=[other, null],stages=[self_consistency:n=3, best_of_n:n=4],otherwise=vote",
+    "cascade:stages=[self_consistency:n=9],gate=beta,model_uris=[null, other]",
+    "no_thinking:strategy=best_of_n:n=4",
+    "budget_forcing:num_extensions=3,max_answer_tokens=30,temperature=null",
 )
+"""They may ask another model, called "other"."""
 ARRIVAL_SPECS = (
     "best_of_n:n=4,stop=satisfied",
     "first_finish",
     "first_finish:n=5,k=3",
     "adaptive_consistency:n=9,window=4,decide_by=arrival",
+    "deep_conf:n=9,num_warmup=3,window=8,consensus=0.8,width=4,decide_by=arrival",
 )
 """Those that say of themselves that they depend on the order of arrival."""
+UNDECIDED: dict[str, Script] = {"budget_forcing": "It is \\boxed{42}.</think>So \\boxed{42}."}
+"""Replies that give no reason to stop early, where other reasons than votes count."""
 ORDERLY = [name for name in registry.names("strategies") if name not in ARRIVAL_SPECS]
 
 
 @pytest.mark.parametrize("spec", [*ORDERLY, *OTHER_SPECS])
 async def test_a_registered_strategy_keeps_every_clause(spec: str) -> None:
-    checked = await check_strategy(registry.create_strategy(spec))
+    undecided = UNDECIDED.get(spec.partition(":")[0], distinct)
+    checked = await check_strategy(registry.create_strategy(spec), undecided=undecided, models=["other"])
     assert checked == [clause.promise for clause in CLAUSES]
 
 
@@ -61,7 +76,8 @@ async def test_a_strategy_that_depends_on_arrival_keeps_all_others(spec: str) ->
 @virtual_clock
 @pytest.mark.parametrize("spec", [*ORDERLY, *OTHER_SPECS, *ARRIVAL_SPECS])
 async def test_a_registered_strategy_says_so_when_every_sample_fails(spec: str) -> None:
-    async with Engine(FakeBackend(Reply("half a", error="scripted failure"))) as engine:
+    own, other = [FakeBackend(Reply("half a", error="scripted failure")) for _ in range(2)]
+    async with Engine(own, models={"other": other}) as engine:
         outcome = await engine.solve("How much?", strategy=registry.create_strategy(spec))
     assert (outcome.answer, outcome.stop_reason) == (None, "error")
     assert outcome.error is not None
@@ -313,6 +329,23 @@ MUTANTS: dict[type[Any], str] = {
 async def test_a_strategy_that_breaks_a_promise_is_found_out(mutant: type[Strategy]) -> None:
     with pytest.raises(AssertionError, match=MUTANTS[mutant]):
         await check_strategy(mutant())
+
+
+class CarelessElsewhere(Vote):
+    """Leaves a block of another model's open."""
+
+    async def solve(self, problem: Problem, run: Run) -> Outcome:
+        async with run.child(label="other", model="other") as other:
+            await other.sample(problem.prompt).__aenter__()
+        return await super().solve(problem, run)
+
+    def max_samples(self) -> int:
+        return self.n + 1
+
+
+async def test_what_a_strategy_leaves_running_on_another_model_is_found_out() -> None:
+    with pytest.raises(AssertionError, match="1 samples still run"):
+        await check_strategy(CarelessElsewhere(), models=["other"])
 
 
 # ── strategies that ask verifiers ─────────────────────────────────────────────────────────────────────────

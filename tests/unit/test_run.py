@@ -9,6 +9,7 @@ from typing import ClassVar
 
 import pytest
 
+from ttscale.backends.base import Capabilities
 from ttscale.budget import Budget
 from ttscale.engine import Engine
 from ttscale.errors import BudgetExhausted, CapabilityError, VerifierError
@@ -16,7 +17,7 @@ from ttscale.run import Run
 from ttscale.testing import FakeBackend, Reply, virtual_clock
 from ttscale.testing.function_strategy import FunctionStrategy
 from ttscale.tools import FunctionTool
-from ttscale.types import JSON, Outcome, Problem, Prompt, Sample, Sampling, Score
+from ttscale.types import JSON, Message, Outcome, Problem, Prompt, Sample, Sampling, Score
 from ttscale.verifier import Example
 
 ASK = Problem.ask("Q")
@@ -152,6 +153,49 @@ async def test_extend_continues_from_the_token_ids() -> None:
         return first.text + "|" + second.text
 
     assert (await run_on(backend, body)).answer == "one. | next"
+
+
+@virtual_clock
+async def test_extend_puts_a_text_in_place_of_what_ended_the_sample() -> None:
+    backend = FakeBackend(["one. two. three.", " next", "|"])
+
+    async def body(run: Run) -> str:
+        async with run.sample("Q", sampling=Sampling(stop=("two",))) as samples:
+            stopped = await anext(samples)
+        async with run.extend(stopped, then="but", sampling=Sampling(max_tokens=3)) as samples:
+            cut = await anext(samples)
+        assert cut.prompt == run.append("Q", "one. but")
+        async with run.extend(cut, then="er", sampling=Sampling(stop_token_ids=(ord("|"),))) as samples:
+            empty = await anext(samples)
+        assert empty.prompt == run.append("Q", "one. but neer")  # what was cut off has no end to leave out
+        assert (empty.text, empty.num_tokens) == ("", 1)
+        async with run.extend(empty, then="!") as samples:
+            return run.decode((await anext(samples)).prompt.token_ids or ())
+
+    assert (await run_on(backend, body)).answer == "Qone. but neer!"
+
+
+@virtual_clock
+async def test_where_no_token_ids_are_taken_a_text_goes_into_the_conversation() -> None:
+    asked = list[Prompt]()
+
+    def script(prompt: Prompt, seed: int, ordinal: int) -> str:
+        asked.append(prompt)
+        return "one two"
+
+    async def body(run: Run) -> str:
+        async with run.sample(run.append("Q", "So "), sampling=Sampling(stop=("two",))) as samples:
+            first = await anext(samples)
+        async with run.extend(first, then="but") as samples:
+            return (await anext(samples)).text
+
+    capabilities = Capabilities(stop_strings=True)
+    await run_on(FakeBackend(script, capabilities=capabilities), body)
+    question = Message("user", "Q")
+    assert [prompt.messages for prompt in asked] == [
+        (question, Message("assistant", "So ")),
+        (question, Message("assistant", "So one but")),
+    ]
 
 
 @virtual_clock
@@ -404,65 +448,3 @@ async def test_the_trace_holds_every_sample_below_its_run() -> None:
     assert kinds == [("solve", None), ("child", 0), ("sample", 1), ("sample", 1)]
     assert all(span["end"] is not None for span in outcome.trace)
     assert Outcome.from_json(outcome.to_json()).trace == outcome.trace
-
-
-@virtual_clock
-async def test_a_window_begins_the_next_sample_when_one_has_been_looked_at() -> None:
-    backend = FakeBackend(lengths(30, 10, 20, 5))
-    running = list[int]()
-
-    async def body(run: Run) -> str:
-        async with run.sample("Q", n=4, window=2) as samples:
-            seen = list[str]()
-            async for sample in samples:
-                await asyncio.sleep(0.5)  # all that runs has ended by now, and nothing new was begun
-                running.append(backend.num_running)
-                seen.append(f"{sample.index}@{sample.critical_path_tokens}")
-        return " ".join(seen)
-
-    outcome = await run_on(backend, body)
-    assert outcome.answer == "1@10 0@30 2@30 3@35"
-    assert running == [0, 0, 0, 0]
-
-
-@virtual_clock
-async def test_a_sample_beyond_the_window_that_nobody_asked_for_is_never_drawn() -> None:
-    backend = FakeBackend(lengths(*[10] * 9))
-
-    async def body(run: Run) -> str:
-        async with run.sample("Q", n=9, window=2) as samples:
-            async for sample in samples:
-                if sample.index == 2:
-                    break
-        return "done"
-
-    outcome = await run_on(backend, body)
-    assert outcome.usage.calls == 4
-
-
-@virtual_clock
-async def test_a_window_holds_one_sample_at_least() -> None:
-    async def body(run: Run) -> str:
-        async with run.sample("Q", n=2, window=0):
-            return "never"
-
-    assert "window must be >= 1, got 0" in str((await run_on(FakeBackend(lengths(1)), body)).error)
-
-
-@virtual_clock
-async def test_who_is_cancelled_while_leaving_a_block_leaves_nothing_running() -> None:
-    backend = FakeBackend(lengths(10, 500, 500), abort_seconds=1.0)
-
-    async def body(run: Run) -> str:
-        async with run.sample("Q", n=3) as samples:
-            await anext(samples)
-        return "never"
-
-    async with Engine(backend) as engine, asyncio.TaskGroup() as group:
-        solving = group.create_task(engine.solve(ASK, strategy=FunctionStrategy(body=body)))
-        await asyncio.sleep(0.5)  # the first has ended, the others are being aborted
-        solving.cancel()
-        await asyncio.wait([solving])
-        assert solving.cancelled()
-        assert backend.num_running == 0
-        assert engine.ledger.reserved.tokens == 0

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 
 from tests.unit.test_run import ASK, lengths, run_on
+from ttscale.budget import Budget
 from ttscale.engine import Engine
 from ttscale.run import Run
 from ttscale.testing import FakeBackend, virtual_clock
 from ttscale.testing.function_strategy import FunctionStrategy
+from ttscale.types import Sampling
 
 
 @virtual_clock
@@ -71,3 +73,16 @@ async def test_who_is_cancelled_while_leaving_a_block_leaves_nothing_running() -
         assert solving.cancelled()
         assert backend.num_running == 0
         assert engine.ledger.reserved.tokens == 0
+
+
+@virtual_clock
+async def test_a_sample_that_waits_for_the_budget_can_be_aborted() -> None:
+    backend = FakeBackend(lengths(10, 10))
+
+    async def body(run: Run) -> str:
+        async with run.sample("Q", n=2, sampling=Sampling(max_tokens=10)) as samples:
+            samples.abort(1)  # it waits for the first to settle
+            return ",".join([str(sample.index) async for sample in samples])
+
+    outcome = await run_on(backend, body, budget=Budget(tokens=20))
+    assert (outcome.answer, outcome.usage.calls) == ("0", 1)

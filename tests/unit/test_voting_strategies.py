@@ -232,3 +232,15 @@ async def test_plain_votes_never_ask_for_logprobs(spec: str) -> None:
 def test_options_out_of_range_are_named(spec: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         registry.create_strategy(spec)
+
+
+@virtual_clock
+@pytest.mark.parametrize("first", [9, 60])
+@pytest.mark.parametrize(
+    "spec",
+    ["adaptive_consistency:n=6,window=4,criterion=share", "adaptive_consistency:n=6,window=6,criterion=share"],
+)
+async def test_the_first_samples_that_agree_vote_however_many_ended_with_them(spec: str, first: int) -> None:
+    script = answers(("1", first), ("1", 9), ("2", 9), ("2", 9), ("2", 9), ("2", 9))
+    outcome, _ = await ask(spec, script)
+    assert (outcome.answer, outcome.confidence) == ("1", 1.0)

@@ -102,7 +102,11 @@ class Block(ABC, Generic[T]):
     async def _launch_later(self) -> None:
         try:
             while self._is_open:
-                self._start(await self._run.reserve_sample(self._prompt, self._sampling))
+                reservation = await self._run.reserve_sample(self._prompt, self._sampling)
+                if not self._waiting:  # aborted meanwhile
+                    reservation.release()
+                    break
+                self._start(reservation)
         except BudgetExhausted as error:
             self._stop_launching(error)
         self._check_idle()

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Final
 
 from ttscale.budget import Amount, Budget, Reservation, Scope
 from ttscale.errors import BudgetExhausted, TTScaleError, VerifierError
+from ttscale.run.appended import appended, extended
 from ttscale.run.block import PieceBlock, SampleBlock
-from ttscale.run.draw import WorstCase, booked, continuation
+from ttscale.run.draw import WorstCase, booked
 from ttscale.run.seeds import derive_seed
 from ttscale.trace import Span, Trace
 from ttscale.trace.span import SpanKind
@@ -151,21 +152,43 @@ class Run:
         return PieceBlock(self, encoded, self.resolved(sampling, encoded), [index], stream=True)
 
     def extend(
-        self, sample: Sample, *, n: int = 1, stop: Sequence[str] = (), sampling: Sampling | None = None
+        self,
+        sample: Sample,
+        *,
+        n: int = 1,
+        then: str = "",
+        stop: Sequence[str] = (),
+        sampling: Sampling | None = None,
     ) -> SampleBlock:
         """Continue a sample from its token ids (its text, where the server takes no ids), `n` times.
 
         Args:
             sample: what to continue; only the new tokens are in the samples that come back.
             n: how many continuations.
+            then: text that comes first, in place of the end token or stop string that ended the sample; see
+                `append`.
             stop: strings that end a continuation, in place of those of `sampling`.
             sampling: how tokens are drawn.
+
+        Raises:
+            BackendError: the backend cannot turn `then` into tokens.
         """
         chosen = sampling or Sampling()
         if stop:
             chosen = replace(chosen, stop=tuple(stop))
-        prompt = continuation(sample, exact=self.capabilities.token_ids)
-        return self.sample(prompt, n=n, sampling=chosen)
+        return self.sample(extended(sample, then, self.room.backend), n=n, sampling=chosen)
+
+    def append(self, prompt: Prompt | str, text: str) -> Prompt:
+        """Return a prompt that goes on with a text: where it is a conversation, with what the model says first.
+
+        Where the backend takes token ids, those of the prompt stay as they are and the text's own follow. Put
+        into the conversation instead, the text would pass through the chat template, and templates trim
+        messages and leave thoughts out of them.
+
+        Raises:
+            BackendError: the backend cannot turn the text into tokens.
+        """
+        return appended(self._encoded(prompt), text, self.room.backend)
 
     async def score(self, samples: Sequence[Sample], verifier: Verifier) -> list[Score]:
         """Have a verifier score samples, from this run's budget; one score a sample, in order.

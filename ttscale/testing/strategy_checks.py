@@ -41,6 +41,7 @@ async def check_strategy(
     problem: Problem = QUESTION,
     script: Script = NOISY,
     undecided: Script = distinct,
+    models: Sequence[str] = (),
     depends_on_arrival: bool = False,
 ) -> list[str]:
     """Hold a strategy to its contract on a scripted engine.
@@ -51,6 +52,7 @@ async def check_strategy(
         script: the model's replies; they may depend on prompt and seed only, or no order of completion is the
             same as another.
         undecided: replies that give it no reason to stop early, so that it draws `max_samples()`.
+        models: names of the other models that it asks; the scripts are theirs too.
         depends_on_arrival: whether it says of itself that its answer depends on which sample ends first.
 
     Returns:
@@ -62,7 +64,7 @@ async def check_strategy(
     clauses = [c for c in CLAUSES if not (depends_on_arrival and c.check is _ignores_order)]
     on_virtual_clock = isinstance(asyncio.get_running_loop(), VirtualLoop)
     with BlockingWorkers() as workers:
-        trial = Trial(strategy=strategy, problem=problem, script=script, workers=workers)
+        trial = Trial(strategy=strategy, problem=problem, script=script, workers=workers, models=tuple(models))
         work = hold_to(clauses, Case(trial=trial, undecided=undecided), seconds=_HANGS_AFTER_SECONDS)
         await (work if on_virtual_clock else asyncio.to_thread(run_virtual, work))
     return [clause.promise for clause in clauses]

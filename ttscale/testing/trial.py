@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Final, cast
@@ -17,7 +17,7 @@ from ttscale.errors import BudgetExhausted
 from ttscale.run import Run
 from ttscale.strategy import Strategy
 from ttscale.testing.clauses import expect
-from ttscale.testing.fake import FakeBackend
+from ttscale.testing.fake import FakeBackend, Record
 from ttscale.testing.script import Reply, Rule, Script, reply_of
 from ttscale.testing.workers import VirtualEngine
 from ttscale.types import Outcome, Problem, Prompt
@@ -37,6 +37,8 @@ class Trial:
     problem: Problem
     script: Script
     workers: BlockingWorkers
+    models: tuple[str, ...] = ()
+    """Names of the other models that it asks; the script is theirs too."""
     order: int = 0
     """Decides how long each sample takes, and so the order in which they end."""
     batch_size: int = 64
@@ -53,7 +55,7 @@ class Trial:
             AssertionError: the strategy raised, left something running, or its account is wrong.
         """
         async with self.stage() as stage:
-            stage.engine.check(self.strategy)
+            await stage.engine.prepare(self.strategy)
             witness = Witness(strategy=self.strategy)
             outcome = await stage.engine.solve(self.problem, strategy=witness, budget=budget)
             await stage.check_nothing_runs()
@@ -63,11 +65,15 @@ class Trial:
 
     @asynccontextmanager
     async def stage(self) -> AsyncGenerator[Stage]:
-        """Start a scripted engine that checks its ledger whenever something is asked of it."""
-        backend = _Watched(paced(self.script, self.order), batch_size=self.batch_size)
-        async with VirtualEngine(backend, self.workers, budget=self.engine_budget) as engine:
-            stage = Stage(engine=engine, backend=backend, tasks=frozenset(asyncio.all_tasks()))
-            backend.on_request = stage.check_ledger
+        """Start scripted models, on an engine whose ledger is checked whenever something is asked of them."""
+        script = paced(self.script, self.order)
+        own = _Watched(script, batch_size=self.batch_size)
+        others = {name: _Watched(script, batch_size=self.batch_size) for name in self.models}
+        async with VirtualEngine(own, self.workers, budget=self.engine_budget, models=others) as engine:
+            backends = (own, *others.values())
+            stage = Stage(engine=engine, backends=backends, tasks=frozenset(asyncio.all_tasks()))
+            for backend in backends:
+                backend.on_request = stage.check_ledger
             yield stage
 
 
@@ -76,20 +82,27 @@ class Stage:
     """A started engine, and what must hold of it."""
 
     engine: Engine
-    backend: FakeBackend
+    backends: Sequence[FakeBackend]
+    """The model that samples, then the others."""
     tasks: frozenset[asyncio.Task[Any]]
     """Those there were at the start."""
 
     @property
     def tokens(self) -> int:
         """Tokens the engine has really spent, computed prompts included."""
-        usages = [record.usage for record in self.backend.records]
+        usages = [record.usage for record in self.records]
         return sum(usage.prompt_computed + usage.generated for usage in usages)
+
+    @property
+    def records(self) -> list[Record]:
+        """What happened to every sample, model by model."""
+        return [record for backend in self.backends for record in backend.records]
 
     async def check_nothing_runs(self) -> None:
         """Raise an AssertionError if the engine still works, or tasks or claims on the budget are left."""
         now = asyncio.get_running_loop().time()
-        running, waiting = self.backend.num_running, self.backend.num_waiting
+        running = sum(backend.num_running for backend in self.backends)
+        waiting = sum(backend.num_waiting for backend in self.backends)
         expect(not running, f"{running} samples still run in the engine")
         expect(not waiting, f"{waiting} samples still wait in the engine")
         waiting = self.engine.room.scheduler.statistics().waiting
@@ -118,7 +131,7 @@ class Stage:
         expect(sure is None or 0 <= sure <= 1, f"the confidence is {sure!r}, not in [0, 1]")
         indices = [candidate.index for candidate in outcome.candidates]
         expect(indices == sorted(set(indices)), f"candidates are not in order of sample index: {indices}")
-        booked, asked = outcome.usage, len(self.backend.records)
+        booked, asked = outcome.usage, len(self.records)
         expect(booked.tokens == self.tokens, f"{booked.tokens} tokens booked, {self.tokens} really spent")
         expect(booked.calls == asked, f"{booked.calls} calls booked, {asked} samples asked for")
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ttscale.run import Run
 from ttscale.types import Outcome, Problem
 from ttscale_strategies.voting._options import DrawOptions, require_positive
-from ttscale_strategies.voting.poll import DecideBy, Poll, keys_of
+from ttscale_strategies.voting.agreement import Agreement
+from ttscale_strategies.voting.poll import Ballot, DecideBy, Poll, keys_of
 from ttscale_strategies.voting.rules import Criterion, is_consistent
 
 
@@ -38,12 +40,13 @@ class AdaptiveConsistency(DrawOptions):
 
     async def solve(self, problem: Problem, run: Run) -> Outcome:
         """Vote when the answers agree enough, all samples are in, or the budget is spent."""
-        poll = Poll(run, decide_by=self.decide_by)
 
-        def is_settled() -> bool:
-            return is_consistent(keys_of(poll.considered), self.criterion, threshold=self.threshold)
+        def agree(ballots: Sequence[Ballot]) -> bool:
+            return is_consistent(keys_of(ballots), self.criterion, threshold=self.threshold)
 
+        agreement = Agreement(agree, self.decide_by)
+        poll = Poll(run, electorate=agreement, decide_by=self.decide_by)
         sampling = self.sampling()
         async with run.sample(problem.prompt, n=self.n, sampling=sampling, window=self.window) as samples:
-            await poll.hear(samples, until=is_settled, num_expected=self.n)
+            await poll.hear(samples, until=lambda: agreement.is_reached, num_expected=self.n)
         return poll.outcome()

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from ttscale.run import Run
 from ttscale.types import Outcome, Problem
 from ttscale_strategies.voting._options import DrawOptions, require_positive
-from ttscale_strategies.voting.poll import Ballot, Poll, keys_of, plain_majority
-from ttscale_strategies.voting.rules import Majority, unanimous
+from ttscale_strategies.voting.poll import Ballot, Poll, keys_of
+from ttscale_strategies.voting.rules import unanimous
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,7 @@ class EarlyStopping(DrawOptions):
 
     async def solve(self, problem: Problem, run: Run) -> Outcome:
         """Draw windows until one is unanimous, all samples are in, or the budget is spent."""
-        poll = Poll(run, self._elect)
+        poll = Poll(run, electorate=self._voters)
         for start in range(0, self.n, self.window):
             size = min(self.window, self.n - start)
             async with run.sample(problem.prompt, n=size, sampling=self.sampling()) as samples:
@@ -50,6 +50,6 @@ class EarlyStopping(DrawOptions):
         is_full = len(ballots) % self.window == 0 and len(last) == self.window
         return unanimous(keys_of(last)) if is_full else None
 
-    def _elect(self, ballots: Sequence[Ballot]) -> Majority | None:
-        key = self._unanimous(ballots)
-        return plain_majority(ballots) if key is None else Majority(key, self.window, self.window)
+    def _voters(self, ballots: Sequence[Ballot]) -> Sequence[Ballot]:
+        """Let a unanimous window vote, else all."""
+        return ballots if self._unanimous(ballots) is None else ballots[-self.window :]

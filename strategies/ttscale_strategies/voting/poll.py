@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from ttscale.answers import AnswerClasses, extract_answer
@@ -48,6 +48,9 @@ class Ballot:
 Rule: TypeAlias = Callable[[Sequence[Ballot]], Majority | Election | None]
 """Elects a key among ballots in order of sample index; ``None`` if nobody votes."""
 
+Electorate: TypeAlias = Callable[[Sequence[Ballot]], Sequence[Ballot]]
+"""Which of the ballots, in order of sample index, may vote."""
+
 
 def keys_of(ballots: Sequence[Ballot]) -> list[str | None]:
     """Return the keys of ballots, in their order."""
@@ -59,6 +62,11 @@ def plain_majority(ballots: Sequence[Ballot]) -> Majority | None:
     return majority(keys_of(ballots))
 
 
+def everyone(ballots: Sequence[Ballot]) -> Sequence[Ballot]:
+    """Let all ballots vote."""
+    return ballots
+
+
 def _never() -> bool:
     return False
 
@@ -66,11 +74,14 @@ def _never() -> bool:
 class Poll:
     """The samples drawn so far, in order of their indices, and what a rule makes of them.
 
-    Answers get their keys in that order too, so that nothing depends on which sample ended first.
+    Answers get their keys in that order too, so that nothing depends on which sample ended first. A sample that
+    was aborted has a ballot, and no vote. Samples are kept without their log-probabilities, which take more
+    memory than all else; whatever is needed of these must be measured.
 
     Args:
         run: hears the best answer so far, as samples come in.
         rule: elects.
+        electorate: which ballots the rule is shown, of those that `decide_by` lets vote.
         measure: what is measured of each sample for the rule.
         decide_by: which samples vote. By index those up to the first that still runs; if there is none yet
             when the budget ends, all.
@@ -81,11 +92,13 @@ class Poll:
         run: Run,
         rule: Rule = plain_majority,
         *,
+        electorate: Electorate = everyone,
         measure: Measure | None = None,
         decide_by: DecideBy = "arrival",
     ) -> None:
         self._run = run
         self._rule = rule
+        self._electorate = electorate
         self._measure = measure
         self._decide_by: DecideBy = decide_by
         self._classes = AnswerClasses(run.workers)
@@ -95,7 +108,12 @@ class Poll:
         self.stop_reason: StopReason = "finished"
 
     async def hear(
-        self, samples: SampleBlock, *, until: Callable[[], bool] = _never, num_expected: int | None = None
+        self,
+        samples: SampleBlock,
+        *,
+        until: Callable[[], bool] = _never,
+        num_expected: int | None = None,
+        first_index: int = 0,
     ) -> bool:
         """Take samples in as they end, until a condition holds, none is left, or the budget is spent.
 
@@ -103,6 +121,7 @@ class Poll:
             samples: an entered block.
             until: asked after each sample.
             num_expected: ballots there are if nothing stops it: to stop with the last one is no early stop.
+            first_index: added to the samples' indices, which begin with 0 in every run.
 
         Returns:
             Whether everything came in; else `stop_reason` says why not.
@@ -112,7 +131,7 @@ class Poll:
         """
         try:
             async for sample in samples:
-                await self.add(sample)
+                await self.add(replace(sample, index=first_index + sample.index))
                 if until() and not samples.has_more:
                     if num_expected is None or len(self.ballots) < num_expected:
                         self.stop_reason = "decided"
@@ -126,9 +145,10 @@ class Poll:
 
     async def add(self, sample: Sample) -> None:
         """Take in a sample that has ended."""
-        answer = None if sample.is_error else extract_answer(sample.text)
+        is_whole = sample.finish_reason not in ("abort", "error")
+        answer = extract_answer(sample.text) if is_whole else None
         measured = None if self._measure is None or sample.is_error else self._measure(sample)
-        self._drawn[sample.index] = sample, answer, measured
+        self._drawn[sample.index] = replace(sample, logprobs=None, top_logprobs=None), answer, measured
         ordered = [self._drawn[index] for index in sorted(self._drawn)]
         keys = await self._classes.keys([answer for _, answer, _ in ordered])
         self.ballots = tuple(
@@ -155,19 +175,20 @@ class Poll:
     @property
     def voters(self) -> tuple[Ballot, ...]:
         """The ballots that vote."""
-        return self.considered or self.ballots
+        return tuple(self._electorate(self.considered or self.ballots))
 
     def outcome(self) -> Outcome:
         """Return who is elected; the answer's text is that of the winner's first voter by index."""
         candidates = tuple(ballot.candidate for ballot in self.ballots)
-        winner = self._rule(self.voters)
+        voters = self.voters
+        winner = self._rule(voters)
         if winner is None:
             errors = [ballot.sample.error for ballot in self.ballots if ballot.sample.is_error]
             if len(errors) == len(self.ballots):
                 error = errors[0] if errors else None
                 return Outcome(answer=None, candidates=candidates, stop_reason="error", error=error)
             return Outcome(answer=None, candidates=candidates, stop_reason=self.stop_reason)
-        elected = next(ballot for ballot in self.voters if ballot.key == winner.key)
+        elected = next(ballot for ballot in voters if ballot.key == winner.key)
         return Outcome(
             answer=elected.answer,
             key=elected.key,

@@ -8,6 +8,7 @@ from typing import Literal
 from ttscale.run import Run
 from ttscale.types import Outcome, Problem
 from ttscale_strategies.voting._options import DrawOptions
+from ttscale_strategies.voting.agreement import Agreement
 from ttscale_strategies.voting.poll import Poll, Rule, keys_of, plain_majority
 from ttscale_strategies.voting.rules import is_consistent, is_vote_decided
 from ttscale_strategies.voting.shortest_majority import shortest_rule
@@ -32,14 +33,21 @@ class SelfConsistency(DrawOptions):
     async def solve(self, problem: Problem, run: Run) -> Outcome:
         """Vote until all samples are in, the vote is settled, or the budget is spent."""
         rule: Rule = plain_majority if self.rule == "majority" else shortest_rule("ln")
-        poll = Poll(run, rule, decide_by="index" if self.stop == "consistent" else "arrival")
+        if self.stop == "consistent":
+            agreement = Agreement(lambda ballots: is_consistent(keys_of(ballots)), "index")
+            poll = Poll(run, rule, electorate=agreement, decide_by="index")
+        else:
+            agreement = None
+            poll = Poll(run, rule)
+
+        def is_settled() -> bool:
+            return self._is_decided(poll) if agreement is None else agreement.is_reached
+
         async with run.sample(problem.prompt, n=self.n, sampling=self.sampling()) as samples:
-            await poll.hear(samples, until=lambda: self._is_settled(poll), num_expected=self.n)
+            await poll.hear(samples, until=is_settled, num_expected=self.n)
         return poll.outcome()
 
-    def _is_settled(self, poll: Poll) -> bool:
-        if self.stop == "consistent":
-            return is_consistent(keys_of(poll.considered))
+    def _is_decided(self, poll: Poll) -> bool:
         if self.stop == "never" or self.rule != "majority":
             return False
         votes = {ballot.sample.index: ballot.key for ballot in poll.ballots}
