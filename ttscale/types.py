@@ -125,8 +125,18 @@ class Usage:
         return self.prompt_computed + self.generated + self.cancelled + self.verifier
 
     def __add__(self, other: Usage) -> Usage:
-        total = {f.name: _add(getattr(self, f.name), getattr(other, f.name)) for f in fields(Usage)}
-        return Usage(**total)  # type: ignore[arg-type]  # each sum has the type of its field
+        # Written out: it is called for every sample, once in each scope of the ledger.
+        return Usage(
+            prompt_computed=self.prompt_computed + other.prompt_computed,
+            prompt_cached=self.prompt_cached + other.prompt_cached,
+            generated=self.generated + other.generated,
+            cancelled=self.cancelled + other.cancelled,
+            verifier=self.verifier + other.verifier,
+            calls=self.calls + other.calls,
+            tool_calls=self.tool_calls + other.tool_calls,
+            flops=_add(self.flops, other.flops),
+            usd=_add(self.usd, other.usd),
+        )
 
 
 def _add(left: float | None, right: float | None) -> float | None:

@@ -124,6 +124,8 @@ class EvalConfig(BaseModel):
     """Parameters given to every strategy that has them and does not set them: `temperature`, `max_tokens` …"""
     prices: str | None = None
     """A YAML file of prices, for dollars in budgets and rows."""
+    orders: NonNegativeInt = 0
+    """Of recorded samples: in how many drawn orders each strategy is replayed, beside the recorded one."""
     traces: bool = True
     """Whether every sample's text and timing are kept."""
     out: str | None = None
@@ -163,6 +165,12 @@ class EvalConfig(BaseModel):
             return cls.model_validate(given)
         except ValidationError as error:
             raise ConfigError(_explain(error, file, overrides or {})) from error
+
+    @property
+    def model_title(self) -> str:
+        """What reports call the model: of a recording the recorded model's name, where that is given."""
+        recorded = self.model_options.get("recorded")
+        return recorded if isinstance(recorded, str) else self.model
 
     def plain(self) -> dict[str, JSON]:
         """Return the config as plain JSON, in the form that `load` reads."""

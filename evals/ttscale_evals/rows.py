@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from ttscale import __version__
@@ -12,6 +13,11 @@ from ttscale.types import JSON
 from ttscale_evals.benchmarks.base import GRADER_FAILED, NO_ANSWER, TIMEOUT
 from ttscale_evals.config import EvalConfig
 from ttscale_evals.metrics import accuracy_of, latency_of, total_usage
+from ttscale_evals.replay.matched import Average, Matched, Measured
+from ttscale_evals.replay.reference import Reference
+from ttscale_evals.replay.standing import Standing
+from ttscale_evals.replay.trials import FILE_NAME, Refusal, TrialStore
+from ttscale_evals.stats import Interval, bootstrap_interval, wilson_interval
 from ttscale_evals.store import Result, ResultStore, RunDirectory, StoredCell
 
 
@@ -79,6 +85,17 @@ class Row:
     """Spent on failed attempts that were done again; in no other number."""
     stop_reasons: Mapping[str, int] = field(default_factory=dict[str, int])
     """How many problems ended for which reason."""
+    samples_per_problem: float | None = None
+    average: Average | None = None
+    """Of recorded samples: what it comes to over drawn orders of them."""
+    matched: Matched | None = None
+    """Of recorded samples: against plain majority voting at matched compute, over drawn orders where there are
+    any."""
+    is_bound: bool = False
+    """Nothing was run for it: what one recorded sample is worth (``mean@n``), or the right one of them if there
+    is any (``pass@n``)."""
+    refused: str | None = None
+    """Why the strategy could not be replayed to its end: it asked for what was not recorded."""
 
     def to_json(self) -> dict[str, JSON]:
         """Return the row as a plain JSON object."""
@@ -136,25 +153,44 @@ def load_result(run_dir: Path) -> EvalResult:
     """Rebuild what a run has come to, finished or not, from its store; errors as `load_rows`."""
     directory = RunDirectory(run_dir)
     config = directory.config()
-    rows, failures = list[Row](), list[Failure]()
-    with ResultStore(directory.store_path) as store:
+    title, rows, failures = config.model_title, list[Row](), list[Failure]()
+    with ResultStore(directory.store_path) as store, ExitStack() as stack:
+        standing = None
+        if (run_dir / FILE_NAME).is_file():
+            trials = stack.enter_context(TrialStore(run_dir))
+            standing = Standing(trials, num_orders=config.orders, seed=config.seed)
         for cell in store.cells():
             results = list(store.results(cell.number))
             superseded = store.results(cell.number, superseded=True)
             retried = total_usage(result.outcome.usage for result in superseded).tokens
             seconds = store.wall_seconds(cell.number)
-            rows.append(make_row(cell, results, model=config.model, wall_seconds=seconds, retried=retried))
-            failures += [_failure(cell, result) for result in results if result.is_failed]
+            row = make_row(cell, results, model=title, wall_seconds=seconds, retried=retried)
+            refusal = None if standing is None else standing.refusals.get(cell.number)
+            if refusal is not None:
+                rows.append(_refused_row(row, refusal))
+                failures.append(_failure(cell, refusal.problem, refusal.reason))
+                continue
+            if standing is not None:
+                over_orders, matched = standing.of(cell, results)
+                row = replace(row, average=over_orders, matched=matched)
+            rows.append(row)
+            failures += [_failure(cell, r.problem_id, r.outcome.error) for r in results if r.is_failed]
+        if standing is not None:
+            for benchmark, reference in standing.references.items():
+                rows += bound_rows(reference, benchmark=benchmark, model=title, seed=config.seed)
     return EvalResult(config=config, run_dir=run_dir, rows=rows, failures=failures)
 
 
-def _failure(cell: StoredCell, result: Result) -> Failure:
-    return Failure(
-        benchmark=cell.benchmark,
-        strategy=cell.strategy,
-        problem=result.problem_id,
-        error=result.outcome.error or "unknown",
-    )
+def _failure(cell: StoredCell, problem: str, error: str | None) -> Failure:
+    return Failure(benchmark=cell.benchmark, strategy=cell.strategy, problem=problem, error=error or "unknown")
+
+
+def _refused_row(row: Row, refusal: Refusal) -> Row:
+    """Return a row that says why it is none; one that was refused in a drawn order only keeps its numbers."""
+    refused = replace(row, refused=refusal.reason, num_missing=0)
+    if row.num_missing == 0 and row.errors == 0:
+        return refused
+    return replace(refused, accuracy=None, accuracy_low=None, accuracy_high=None, accuracy_errors_excluded=None)
 
 
 def make_row(
@@ -209,4 +245,77 @@ def make_row(
         critical_path_tokens_per_problem=critical / count if count else None,
         retried_tokens=retried,
         stop_reasons=dict(sorted(Counter(result.outcome.stop_reason for result in results).items())),
+        samples_per_problem=usage.calls / count if count else None,
+    )
+
+
+def bound_rows(reference: Reference, *, benchmark: str, model: str, seed: int) -> list[Row]:
+    """Return what a benchmark's recorded samples are worth: one of them, and the right one if there is any.
+
+    Args:
+        reference: of the benchmark.
+        benchmark: its title.
+        model: its title.
+        seed: of the bootstrap.
+    """
+    n, num_problems = reference.num_samples, len(reference.any_correct)
+    num_any = round(float(reference.any_correct.sum()))
+    return [
+        _bound_row(
+            f"{name}@{n}",
+            measured,
+            interval,
+            benchmark=benchmark,
+            model=model,
+            prompt_tokens=float(reference.prompt_tokens.sum()),
+        )
+        for name, measured, interval in (
+            ("mean", reference.single, bootstrap_interval(reference.single.correct.tolist(), seed=seed)),
+            (
+                "pass",
+                replace(reference.recorded.at(n), correct=reference.any_correct),
+                wilson_interval(num_any, num_problems),
+            ),
+        )
+    ]
+
+
+def _bound_row(
+    strategy: str,
+    measured: Measured,
+    interval: Interval,
+    *,
+    benchmark: str,
+    model: str,
+    prompt_tokens: float,
+) -> Row:
+    latency = latency_of(measured.seconds.tolist())
+    tokens, path = float(measured.tokens.sum()), float(measured.critical_path_tokens.sum())
+    count = len(measured.correct)
+    return Row(
+        benchmark=benchmark,
+        strategy=strategy,
+        model=model,
+        num_problems=count,
+        accuracy=float(measured.correct.mean()),
+        accuracy_low=interval.low,
+        accuracy_high=interval.high,
+        generated_tokens=round(tokens - prompt_tokens),
+        prompt_tokens_computed=round(prompt_tokens),
+        prompt_tokens_cached=0,
+        cancelled_tokens=0,
+        verifier_tokens=0,
+        flops=None,
+        latency_p50_seconds=latency.p50_seconds,
+        latency_p95_seconds=latency.p95_seconds,
+        critical_path_tokens=round(path),
+        wall_seconds=0.0,
+        errors=0,
+        num_correct=round(float(measured.correct.sum())),
+        samples=round(float(measured.samples.sum())),
+        tokens=round(tokens),
+        tokens_per_problem=tokens / count,
+        critical_path_tokens_per_problem=path / count,
+        samples_per_problem=float(measured.samples.mean()),
+        is_bound=True,
     )

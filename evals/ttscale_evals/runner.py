@@ -7,33 +7,61 @@
    latency and wall clock are its own, at the price of a batch that runs empty at the end of each turn.
 3. A result is committed when its problem ends. What was cut off is done again on resume, what was committed is
    not. A problem that failed is a committed result too; on resume it gets another attempt.
+4. On recorded samples (``model: replay:POOL``) every strategy gets all of them anew, in the recorded order and
+   then in as many drawn ones as the config wants; see `ttscale_evals.replay`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Generator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import Final, cast
 
 from ttscale.backends import Backend, load_backend
-from ttscale.budget import Budget
+from ttscale.backends.replay import ReplayBackend
+from ttscale.budget import Budget, PriceTable
 from ttscale.budget.prices import prices_for
 from ttscale.engine import Engine
 from ttscale.errors import ConfigError, PluginError, TTScaleError
 from ttscale.types import JSON, Outcome, Problem, Usage
+from ttscale.virtual import VirtualLoop, run_virtual
 from ttscale_evals.benchmarks.base import GRADER_FAILED, Grade
 from ttscale_evals.config import EvalConfig
 from ttscale_evals.derived import write_derived_files
 from ttscale_evals.manifest import describe_run
 from ttscale_evals.plan import Cell, Plan, make_plan
 from ttscale_evals.progress import ProgressListener, ProgressTracker
+from ttscale_evals.replay.engine import ReplayEngine
+from ttscale_evals.replay.session import ReplaySession, is_complete
+from ttscale_evals.replay.trials import FILE_NAME, TrialStore
 from ttscale_evals.rows import EvalResult, load_result
 from ttscale_evals.store import Result, ResultStore, RunDirectory, StoredCell
 
 _TICK_SECONDS: Final = 1.0
+
+
+def evaluate(
+    config: EvalConfig,
+    *,
+    out: Path,
+    resume: bool = False,
+    progress: ProgressListener | None = None,
+) -> EvalResult:
+    """Run `run_eval` on an event loop of its own: on recorded samples in virtual time, else in real time."""
+    start = run_virtual if _is_replay(config) else asyncio.run
+    return start(run_eval(config, out=out, resume=resume, progress=progress))
+
+
+def _is_replay(config: EvalConfig) -> bool:
+    """Whether the model is a recording; another is not loaded to find out: a finished run does not need it."""
+    if not config.model.strip().endswith((".yaml", ".yml")):
+        return config.model.strip().startswith("replay:")
+    options = cast("Mapping[str, JSON]", config.model_options)
+    return isinstance(load_backend(config.model, options), ReplayBackend)
 
 
 async def run_eval(
@@ -66,25 +94,35 @@ async def run_eval(
     if directory.is_run and _is_finished(directory, plan):
         return load_result(out)
     chosen = backend or load_backend(config.model, cast("Mapping[str, JSON]", config.model_options))
+    if config.orders and not isinstance(chosen, ReplayBackend):
+        raise ConfigError(f"orders={config.orders} is of recorded samples only, and {config.model!r} has none.")
     prices = prices_for(
         Path(plan.config.prices) if plan.config.prices is not None else None,
         uri=config.model,
         name=chosen.profile.name,
         limits=(config.budget, config.total_budget),
     )
-    async with Engine(chosen, prices=prices) as engine:
+    async with _engine(chosen, prices) as engine:
         for cell in plan.cells:
             await engine.prepare(cell.strategy, problem=cell.problems[0], budget=config.budget)
             engine.check(cell.strategy, budget=config.total_budget)
         await _try_graders(plan, engine)
         about = describe_run(plan.config, chosen, prices)
-        with directory.open(plan.config, about, resume=resume) as store:
+        with directory.open(plan.config, about, resume=resume) as store, ExitStack() as stack:
             store.set_cells(_stored(plan))
+            is_replay = isinstance(chosen, ReplayBackend)
+            trials = stack.enter_context(TrialStore(out, writable=True)) if is_replay else None
             with _plain_errors():
-                await _Session(plan, engine, store, progress).run()
+                await _Session(plan, engine, store, trials, progress).run()
             result = load_result(out)
             write_derived_files(directory, store, result)
     return result
+
+
+def _engine(backend: Backend, prices: PriceTable | None) -> Engine:
+    if isinstance(backend, ReplayBackend):
+        return ReplayEngine(backend, prices=prices)
+    return Engine(backend, prices=prices)
 
 
 async def _try_graders(plan: Plan, engine: Engine) -> None:
@@ -124,6 +162,9 @@ def _is_finished(directory: RunDirectory, plan: Plan) -> bool:
     with ResultStore(directory.store_path) as store:
         attempts = store.attempts()
         unchanged = store.cells() == _stored(plan)
+    if (directory.path / FILE_NAME).is_file():
+        with TrialStore(directory.path) as trials:
+            unchanged = unchanged and is_complete(trials, plan)
     done = {key for key, (_, failed) in attempts.items() if not failed}
     return unchanged and all(key in done for cell in plan.cells for key in cell.keys)
 
@@ -150,7 +191,12 @@ class _Session:
     """One process at work on a run."""
 
     def __init__(
-        self, plan: Plan, engine: Engine, store: ResultStore, listener: ProgressListener | None
+        self,
+        plan: Plan,
+        engine: Engine,
+        store: ResultStore,
+        trials: TrialStore | None,
+        listener: ProgressListener | None,
     ) -> None:
         self.plan = plan
         self.config = plan.config
@@ -159,17 +205,29 @@ class _Session:
         self.listener = listener
         self.attempts = store.attempts()
         self.spent_before = _spent(store) if self.config.total_budget is not None else (Usage(), 0.0)
+        self.replay = None
+        if trials is not None and isinstance(engine.backend, ReplayBackend):
+            self.replay = ReplaySession(plan, engine, engine.backend, trials, self._is_right)
+        self.known_grades = dict[tuple[int, str, str | None], Grade]()
         self.cell = plan.cells[0]
         self.now = asyncio.get_running_loop().time
-        self.began = self.now()
+        self.is_virtual = isinstance(asyncio.get_running_loop(), VirtualLoop) and self.replay is not None
+        self.clock = time.monotonic if self.is_virtual else self.now
+        self.began, self.began_waiting = self.now(), self.clock()
         self.cell_began = self.began
+        self.reported = self.clock()
         self.tracker = self._tracker()
 
     def _tracker(self) -> ProgressTracker:
+        rounds, replayed = 1 + self.config.orders, self.replay.num_done if self.replay is not None else {}
         tracker = ProgressTracker(
             weights={cell.number: float(cell.strategy.max_samples() or 1) for cell in self.plan.cells},
-            sizes={cell.number: len(cell.problems) for cell in self.plan.cells},
-            done_before={cell.number: sum(map(self._is_done, cell.keys)) for cell in self.plan.cells},
+            sizes={cell.number: rounds * len(cell.problems) for cell in self.plan.cells},
+            done_before={
+                cell.number: sum(map(self._is_done, cell.keys))
+                + replayed.get(cell.number, 0) * len(cell.problems)
+                for cell in self.plan.cells
+            },
         )
         tracker.correct = self.store.num_correct()
         return tracker
@@ -182,12 +240,18 @@ class _Session:
         """Do what has not been done, until it is done or the run's total budget is spent."""
         async with asyncio.TaskGroup() as group:
             ticker = group.create_task(self._tick())
+            if self.replay is not None:
+                await self.replay.measure_references()
             for cell in self.plan.cells:
                 await self._run_cell(cell)
+            if self.replay is not None:
+                await self.replay.run_orders(self._on_replayed)
             ticker.cancel()
 
     async def _run_cell(self, cell: Cell) -> None:
         self.cell, self.cell_began = cell, self.now()
+        if self.replay is not None:
+            self.replay.begin(cell)
         waiting = iter([position for position, key in enumerate(cell.keys) if not self._is_done(key)])
         async with asyncio.TaskGroup() as group:
             for _ in range(min(self.config.concurrency, len(cell.problems))):
@@ -196,7 +260,7 @@ class _Session:
     async def _work(self, cell: Cell, waiting: Iterator[int]) -> None:
         """Take problems until there are none left; as many of these run at once as the config says."""
         for position in waiting:
-            if self._is_spent():
+            if self._is_spent() or (self.replay is not None and self.replay.is_refused(cell)):
                 return
             await self._do(cell, position)
 
@@ -205,6 +269,8 @@ class _Session:
         outcome = await self.engine.solve(
             problem, strategy=cell.strategy, budget=self.config.budget, seed=self.config.seed
         )
+        if self.replay is not None:
+            outcome = self.replay.judge(cell, problem, outcome) or outcome
         grade = await self._grade(cell, problem, outcome)
         attempt = self.attempts[key][0] + 1 if key in self.attempts else 0
         result = Result(
@@ -225,12 +291,32 @@ class _Session:
     async def _grade(self, cell: Cell, problem: Problem, outcome: Outcome) -> Grade:
         if outcome.stop_reason == "error":
             return Grade(correct=False, value=None, reason="failed")
+        return await self._grade_answer(cell, problem, outcome.answer)
+
+    async def _grade_answer(self, cell: Cell, problem: Problem, answer: str | None) -> Grade:
+        """Grade an answer; in a replay, where the same ones come again and again, each of them once."""
+        name = (id(cell.benchmark), problem.id, answer)
+        if name in self.known_grades:
+            return self.known_grades[name]
         try:
-            return await cell.benchmark.grade(problem, outcome.answer, self.engine.workers)
+            grade = await cell.benchmark.grade(problem, answer, self.engine.workers)
         except ConfigError:
             raise
         except Exception as error:  # a grader that breaks on one answer must not lose the others
-            return Grade(correct=False, value=None, reason=f"{GRADER_FAILED}: {type(error).__name__}: {error}")
+            reason = f"{GRADER_FAILED}: {type(error).__name__}: {error}"
+            grade = Grade(correct=False, value=None, reason=reason)
+        if self.replay is not None:
+            self.known_grades[name] = grade
+        return grade
+
+    async def _is_right(self, cell: Cell, problem: Problem, answer: str | None) -> bool:
+        return (await self._grade_answer(cell, problem, answer)).correct
+
+    def _on_replayed(self, cell: Cell) -> None:
+        self.cell = cell
+        self.tracker.add(cell.number, correct=False, failed=False)
+        if self.clock() - self.reported >= _TICK_SECONDS:
+            self._report()
 
     def _is_spent(self) -> bool:
         limit = self.config.total_budget
@@ -249,14 +335,15 @@ class _Session:
         return any(most is not None and (spent[name] or 0) >= most for name, most in limits.items())
 
     async def _tick(self) -> None:
-        while self.listener is not None:
+        while self.listener is not None and not self.is_virtual:
             self._report()
             await asyncio.sleep(_TICK_SECONDS)
 
     def _report(self) -> None:
+        self.reported = self.clock()
         if self.listener is not None:
             titles = (self.cell.benchmark_title, self.cell.strategy_title)
-            usage, seconds = self.engine.ledger.usage, self.now() - self.began
+            usage, seconds = self.engine.ledger.usage, self.clock() - self.began_waiting
             self.listener(self.tracker.progress(self.cell.number, titles, usage, seconds))
 
 

@@ -347,6 +347,14 @@ def test_a_data_file_with_a_broken_line(
     assert not (here / "run").exists()
 
 
+def test_only_a_replay_has_drawn_orders(
+    use_backend: UseBackend, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    use_backend(FakeBackend(adding))
+    assert_refused([*EVAL, "--orders", "3"], "orders=3 is of recorded samples only", capsys)
+    assert not (here / "run").exists()
+
+
 # ── report ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -30,7 +30,7 @@ class AnswerClasses:
             workers: where math-verify runs; ``None``, or math-verify not installed: keys are `answer_key`'s.
             timeout_seconds: deadline of each comparison with all classes so far, > 0.
         """
-        self._workers = workers if has_math_verify() else None
+        self._workers = workers
         self._timeout_seconds = timeout_seconds
         self._classes: list[str] = []
         self._verdicts: dict[tuple[str, str], bool] = {}
@@ -74,7 +74,7 @@ class AnswerClasses:
 
     async def _compare(self, pairs: Sequence[tuple[str, str]]) -> None:
         """Have math-verify compare pairs up to the first that is equivalent."""
-        if self._workers is None or self._num_failures >= _MAX_FAILURES:
+        if self._workers is None or self._num_failures >= _MAX_FAILURES or not has_math_verify():
             return
         try:
             found = await first_equivalent(self._workers, pairs, self._timeout_seconds)

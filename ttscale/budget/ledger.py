@@ -39,11 +39,24 @@ class Amount:
     usd: float = 0.0
     tool_calls: int = 0
 
+    # Both are written out: they are called for every sample, once in each scope.
     def __add__(self, other: Amount) -> Amount:
-        return Amount(**{name: getattr(self, name) + getattr(other, name) for name in QUANTITIES})
+        return Amount(
+            samples=self.samples + other.samples,
+            tokens=self.tokens + other.tokens,
+            flops=self.flops + other.flops,
+            usd=self.usd + other.usd,
+            tool_calls=self.tool_calls + other.tool_calls,
+        )
 
     def __sub__(self, other: Amount) -> Amount:
-        return Amount(**{name: getattr(self, name) - getattr(other, name) for name in QUANTITIES})
+        return Amount(
+            samples=self.samples - other.samples,
+            tokens=self.tokens - other.tokens,
+            flops=self.flops - other.flops,
+            usd=self.usd - other.usd,
+            tool_calls=self.tool_calls - other.tool_calls,
+        )
 
 
 QUANTITIES = tuple(f.name for f in fields(Amount))

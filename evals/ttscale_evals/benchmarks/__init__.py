@@ -14,6 +14,7 @@ BUILTINS: Final = {
     "gsm8k": "ttscale_evals.benchmarks.hub:Gsm8k",
     "jsonl": "ttscale_evals.benchmarks.jsonl:JsonlBenchmark",
     "math500": "ttscale_evals.benchmarks.hub:Math500",
+    "pool": "ttscale_evals.benchmarks.pool:PoolBenchmark",
     "reasoning_gym": "ttscale_evals.benchmarks.reasoning_gym:ReasoningGymBenchmark",
 }
 """Built-in benchmarks, name to ``"module:Class"``; every reasoning-gym set can be named as well."""

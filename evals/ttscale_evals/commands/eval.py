@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from ttscale.cli.console import echo, echo_json, note, one_line, quiet_stdout
+from ttscale.cli.console import echo, echo_json, note, quiet_stdout
 from ttscale.cli.options import MODEL_HELP, AsJson, Prices
-from ttscale.errors import ConfigError, MissingExtra
+from ttscale.errors import ConfigError
+from ttscale_evals.commands.outcomes import name_failures, write_reports
+from ttscale_evals.commands.replays import DEFAULT_ORDERS, Asked, compare
 
 if TYPE_CHECKING:
     from ttscale_evals.config import EvalConfig
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
 _DISPLAYS: Final = ("auto", "bar", "plain", "none")
 _PLUGIN: Final = "NAME[:key=value,…]"
+_REPLAY_HELP: Final = "Compare strategies on the recorded samples of a bank or file."
+_ORDERS_HELP: Final = f"Replay in so many drawn orders as well; default {DEFAULT_ORDERS}, 0 for none."
 
 
 def evaluate(
@@ -37,6 +41,17 @@ def evaluate(
     model: Annotated[
         str | None,
         typer.Option("--model", "-m", metavar="URI", help=MODEL_HELP),
+    ] = None,
+    replay: Annotated[
+        Path | None, typer.Option("--replay", metavar="POOL", help=_REPLAY_HELP, show_default=False)
+    ] = None,
+    recorded: Annotated[
+        list[str] | None,
+        typer.Option("--recorded", metavar="NAME", help="A model of POOL; repeat for several; default all."),
+    ] = None,
+    orders: Annotated[
+        int | None,
+        typer.Option("--orders", metavar="B", help=_ORDERS_HELP, show_default=False),
     ] = None,
     limit: Annotated[int | None, typer.Option("--limit", help="At most so many problems a benchmark.")] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Of the sampling; default 0.")] = None,
@@ -64,17 +79,29 @@ def evaluate(
     if display not in _DISPLAYS:
         raise ConfigError(f"--display {display!r} is unknown; choose one of {', '.join(_DISPLAYS)}.")
     given: dict[str, object] = {
-        "model": model,
-        "benchmarks": benchmarks or None,
-        "strategies": strategies or None,
         "limit": limit,
         "seed": seed,
         "concurrency": concurrency,
         "budget": budget,
         "prices": None if prices is None else str(prices),
+    }
+    settings = {name: value for name, value in given.items() if value is not None}
+    if replay is not None:
+        _check_alone(config, model)
+        drawn = DEFAULT_ORDERS if orders is None else orders
+        asked = Asked(replay, recorded or (), benchmarks or (), strategies or (), drawn, settings)
+        compare(asked, out or _new_directory(), resume=resume, display=display, as_json=as_json)
+        return
+    if recorded:
+        raise ConfigError("--recorded chooses among the models of a pool; name that with --replay POOL.")
+    given = {
+        "model": model,
+        "benchmarks": benchmarks or None,
+        "strategies": strategies or None,
+        "orders": orders,
         "out": None if out is None else str(out),
     }
-    overrides = {name: value for name, value in given.items() if value is not None}
+    overrides = settings | {name: value for name, value in given.items() if value is not None}
     with quiet_stdout():
         loaded = _load_config(config, overrides, resume=resume)
         directory = _directory(config, loaded, resume=resume)
@@ -83,6 +110,19 @@ def evaluate(
     _print(result, report, as_json=as_json)
     if _list_failures(result):
         raise typer.Exit(1)
+
+
+def _check_alone(config: Path | None, model: str | None) -> None:
+    """Refuse what --replay says itself.
+
+    Raises:
+        ConfigError: it was given as well.
+    """
+    if config is not None or model is not None:
+        other = "a config file" if config is not None else "--model"
+        raise ConfigError(
+            f"--replay POOL makes its own configuration, so it cannot be joined with {other}; leave one out."
+        )
 
 
 def _load_config(path: Path | None, overrides: dict[str, object], *, resume: bool) -> EvalConfig:
@@ -123,15 +163,13 @@ def _new_directory() -> Path:
 
 
 def _run(config: EvalConfig, directory: Path, *, resume: bool, display: str) -> EvalResult:
-    import asyncio
-
     from ttscale_evals.commands.progress import progress_display
     from ttscale_evals.report import resume_command
-    from ttscale_evals.runner import run_eval
+    from ttscale_evals.runner import evaluate as run
 
     try:
         with progress_display(display) as listener:
-            return asyncio.run(run_eval(config, out=directory, resume=resume, progress=listener))
+            return run(config, out=directory, resume=resume, progress=listener)
     except KeyboardInterrupt:
         if (directory / "config.yaml").is_file():
             note(f"interrupted; what is done is kept. Go on with: {resume_command(directory)}")
@@ -139,18 +177,11 @@ def _run(config: EvalConfig, directory: Path, *, resume: bool, display: str) -> 
 
 
 def _write_reports(result: EvalResult) -> ReportData:
-    """Write the reports into the run's directory; a page that cannot be drawn is said, not fatal."""
-    from ttscale_evals.report import load_report, render_csv, render_html, render_markdown
-    from ttscale_evals.store import RunDirectory
+    """Write the reports into the run's directory."""
+    from ttscale_evals.report import load_report
 
-    data, directory = load_report([result.run_dir]), RunDirectory(result.run_dir)
-    title = f"ttscale: {result.run_dir.name}"
-    directory.write("report.md", [render_markdown(data, title=title)])
-    directory.write("rows.csv", [render_csv(data.rows)])
-    try:
-        directory.write("report.html", [render_html(data, title=title)])
-    except MissingExtra as error:
-        note(f"note: no report.html: {error}")
+    data = load_report([result.run_dir])
+    write_reports(data, result.run_dir)
     return data
 
 
@@ -169,9 +200,7 @@ def _print(result: EvalResult, report: ReportData, *, as_json: bool) -> None:
 
 def _list_failures(result: EvalResult) -> int:
     """Name on standard error what was not brought to an end, and return how many problems that are."""
-    for failure in result.failures:
-        where = one_line(f"{failure.benchmark} {failure.problem} ({failure.strategy})")
-        note(f"failed: {where}: {one_line(failure.error, max_chars=300)}")
+    name_failures(result.failures)
     if result.num_missing:
         note(f"not begun: {result.num_missing} problems; the total budget was spent.")
     return len(result.failures) + result.num_missing

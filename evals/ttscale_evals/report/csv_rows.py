@@ -13,13 +13,26 @@ from ttscale_evals.rows import Row
 
 def render_csv(rows: Sequence[Row]) -> str:
     """Return the rows with a header line; unknown values are empty."""
-    documents: list[Mapping[str, JSON]] = [row.to_json() for row in rows]
+    documents = [_flat(row.to_json()) for row in rows]
     written = io.StringIO()
-    names = list(dict.fromkeys(name for document in documents for name in document))
-    writer = csv.DictWriter(written, names, lineterminator="\n")
+    names = dict.fromkeys(name for document in documents for name in document)
+    parted = {name.partition(".")[0] for name in names if "." in name}  # shown by their parts
+    shown = [name for name in names if name not in parted]
+    writer = csv.DictWriter(written, shown, lineterminator="\n", extrasaction="ignore")
     writer.writeheader()
     writer.writerows({name: _cell(value) for name, value in document.items()} for document in documents)
     return written.getvalue()
+
+
+def _flat(document: Mapping[str, JSON]) -> dict[str, JSON]:
+    """Return a row with what it says of a replay in columns of their own: ``matched.at_equal_tokens.cost``."""
+    flat = dict[str, JSON]()
+    for name, value in document.items():
+        if isinstance(value, Mapping) and name != "stop_reasons":
+            flat |= {f"{name}.{part}": inner for part, inner in _flat(value).items()}
+        else:
+            flat[name] = value
+    return flat
 
 
 def _cell(value: JSON) -> object:

@@ -19,6 +19,14 @@ def interval(low: float | None, high: float | None) -> str:
     return "" if low is None or high is None else f"[{100 * low:.1f}, {100 * high:.1f}]"
 
 
+def points(value: float | None) -> str:
+    """Return a difference of proportions in points with its sign: 0.012 is ``+1.2``."""
+    if value is None:
+        return UNKNOWN
+    rounded = round(100 * value, 1)
+    return f"{rounded:+.1f}" if rounded else "0.0"
+
+
 def count(value: float | None) -> str:
     """Return a count with thousands separated; a mean below 10 keeps one decimal."""
     if value is None:

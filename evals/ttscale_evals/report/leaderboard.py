@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Final
+from typing import Final, Literal
 
+from ttscale_evals.replay.matched import AtEqualAccuracy, AtEqualCost, Average
 from ttscale_evals.report import formats
 from ttscale_evals.rows import Row
 
@@ -27,7 +28,9 @@ class Column:
     """``None``: unknown, sorted last."""
     is_number: bool = True
     rank: int = 0
-    """How dispensable it is where there is little room; 0: always shown."""
+    """How dispensable it is where there is little room; 0: always shown, 4: never in a terminal."""
+    where: Literal["always", "several models", "replay"] = "always"
+    """What rows it is shown for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,14 +41,15 @@ class Group:
     rows: tuple[Row, ...]
 
     def is_best(self, row: Row) -> bool:
-        """Whether no other row of the group is more accurate."""
-        return row.accuracy is not None and row.accuracy == self.rows[0].accuracy
+        """Whether no other row of the group that was run is more accurate."""
+        return not row.is_bound and row.accuracy is not None and row.accuracy == self.rows[0].accuracy
 
 
 def group_rows(rows: Sequence[Row]) -> list[Group]:
     """Return the rows by benchmark, benchmarks in the order of their first row.
 
-    Within a benchmark they are sorted by accuracy, then by tokens per problem, fewer first.
+    Within a benchmark they are sorted by accuracy, then by tokens per problem, fewer first; what was not run
+    comes last.
     """
     order = {name: position for position, name in reversed(list(enumerate(row.benchmark for row in rows)))}
     ordered = sorted(rows, key=lambda row: (order[row.benchmark], *_standing(row)))
@@ -55,9 +59,9 @@ def group_rows(rows: Sequence[Row]) -> list[Group]:
     ]
 
 
-def _standing(row: Row) -> tuple[float, float, str, str]:
+def _standing(row: Row) -> tuple[bool, float, float, str, str]:
     accuracy = -1.0 if row.accuracy is None else row.accuracy
-    return -accuracy, row.tokens_per_problem or 0.0, row.strategy, row.model
+    return row.is_bound, -accuracy, row.tokens_per_problem or 0.0, row.strategy, row.model
 
 
 def cancelled_share(row: Row) -> float | None:
@@ -71,16 +75,18 @@ def flops_per_problem(row: Row) -> float | None:
 
 
 def columns(rows: Sequence[Row], *, max_rank: int = 99) -> list[Column]:
-    """Return the columns for these rows; the model is one only where there are several.
+    """Return the columns for these rows; some are there only where they have something to say.
 
     Args:
         rows: what will be shown.
         max_rank: leave out columns more dispensable than this.
     """
-    several_models = _has_several_models(rows)
-    return [
-        column for column in _COLUMNS if column.rank <= max_rank and (column.key != "model" or several_models)
-    ]
+    shown = {
+        "always": True,
+        "several models": _has_several_models(rows),
+        "replay": any(row.matched is not None for row in rows),
+    }
+    return [column for column in _COLUMNS if column.rank <= max_rank and shown[column.where]]
 
 
 def _has_several_models(rows: Sequence[Row]) -> bool:
@@ -96,8 +102,12 @@ def footnotes(rows: Sequence[Row]) -> list[str]:
             f"Some rows rest on as few as {min(few)} problems: intervals are wide, their order may be chance."
         )
     several_models = _has_several_models(rows)
+    if any(row.matched is not None for row in rows):
+        notes += _REPLAY_NOTES
     for row in rows:
-        if flaws := _flaws(row):
+        if row.refused is not None:
+            notes.append(f"Refused on {row.benchmark} ({row.model}): {row.refused}")
+        elif flaws := _flaws(row):
             model = f" ({row.model})" if several_models else ""
             notes.append(f"{row.strategy} on {row.benchmark}{model}: {'; '.join(flaws)}.")
     return notes
@@ -122,6 +132,35 @@ def accuracy_text(row: Row) -> str:
     return f"{formats.percent(row.accuracy)} {formats.interval(row.accuracy_low, row.accuracy_high)}".rstrip()
 
 
+def _over_orders_text(average: Average | None) -> str:
+    if average is None:
+        return ""
+    interval = formats.interval(average.accuracy_low, average.accuracy_high)
+    return f"{formats.percent(average.accuracy)} {interval}"
+
+
+def difference_text(compared: AtEqualCost) -> str:
+    """Return a difference with its interval in points: ``+1.2 [-0.3, +2.8]``; a dash where there is none."""
+    if compared.difference_low is None or compared.difference_high is None:
+        return formats.points(compared.difference)
+    low, high = formats.points(compared.difference_low), formats.points(compared.difference_high)
+    return f"{formats.points(compared.difference)} [{low}, {high}]"
+
+
+def saving_text(compared: AtEqualAccuracy) -> str:
+    """Return a saving in per cent."""
+    return formats.UNKNOWN if compared.saving is None else f"{100 * compared.saving:.0f} %"
+
+
+_REPLAY_NOTES: Final = (
+    "Recorded samples: accuracy is in the order of the recording, seconds are those of the recording.",
+    "= tokens, = path: accuracy minus that of the plain majority that costs the same, in points, over drawn "
+    "orders; saved: share of the tokens that the majority needs for the same accuracy; a dash where there is "
+    "no such majority.",
+    "mean@n, pass@n: one recorded sample, and the right one of them if there is any; nothing was run for them.",
+)
+
+
 _COLUMNS: Final = (
     Column(
         key="strategy",
@@ -138,6 +177,7 @@ _COLUMNS: Final = (
         text=lambda row: row.model,
         value=lambda row: row.model,
         is_number=False,
+        where="several models",
     ),
     Column(
         key="accuracy",
@@ -145,6 +185,15 @@ _COLUMNS: Final = (
         meaning="Share of problems answered rightly, with its 95 % confidence interval.",
         text=accuracy_text,
         value=lambda row: row.accuracy,
+    ),
+    Column(
+        key="over_orders",
+        title="over orders",
+        meaning="Mean accuracy over drawn orders of the recorded samples, with its 95 % interval.",
+        text=lambda row: _over_orders_text(row.average),
+        value=lambda row: None if row.average is None else row.average.accuracy,
+        rank=4,
+        where="replay",
     ),
     Column(
         key="num_problems",
@@ -166,6 +215,42 @@ _COLUMNS: Final = (
         meaning="Mean tokens of a problem: computed prompt, generated, cancelled and verifier tokens.",
         text=lambda row: formats.count(row.tokens_per_problem),
         value=lambda row: row.tokens_per_problem,
+    ),
+    Column(
+        key="samples",
+        title="samples",
+        meaning="Mean samples of a problem that were started.",
+        text=lambda row: formats.count(row.samples_per_problem),
+        value=lambda row: row.samples_per_problem,
+        rank=4,
+        where="replay",
+    ),
+    Column(
+        key="at_equal_tokens",
+        title="= tokens",
+        meaning="Accuracy minus that of the plain majority for the same tokens, in points, with its interval.",
+        text=lambda row: "" if row.matched is None else difference_text(row.matched.at_equal_tokens),
+        value=lambda row: None if row.matched is None else row.matched.at_equal_tokens.difference,
+        rank=4,
+        where="replay",
+    ),
+    Column(
+        key="at_equal_critical_path",
+        title="= path",
+        meaning="Accuracy minus that of the plain majority with the same critical path, in points.",
+        text=lambda row: "" if row.matched is None else difference_text(row.matched.at_equal_critical_path),
+        value=lambda row: None if row.matched is None else row.matched.at_equal_critical_path.difference,
+        rank=4,
+        where="replay",
+    ),
+    Column(
+        key="saving",
+        title="saved",
+        meaning="Share of the tokens saved that the plain majority needs for the same accuracy.",
+        text=lambda row: "" if row.matched is None else saving_text(row.matched.at_equal_accuracy),
+        value=lambda row: None if row.matched is None else row.matched.at_equal_accuracy.saving,
+        rank=4,
+        where="replay",
     ),
     Column(
         key="cancelled",

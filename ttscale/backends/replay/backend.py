@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
-from functools import partial
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Final
 
 from ttscale.backends.base import Backend, Capabilities, Chunk, Generation, ModelProfile, Request
-from ttscale.backends.replay.dealer import Dealer
+from ttscale.backends.replay.dealer import Dealer, Recordings
+from ttscale.backends.replay.source import choose_model, recorded_capabilities
 from ttscale.backends.replay.take import Take, take
-from ttscale.bank import NO_LOGPROBS, Bank, Columns, RecordedModel, open_pool
-from ttscale.errors import BackendError, ConfigError, TTScaleError
-from ttscale.types import FinishReason, Prompt, SampleUsage
+from ttscale.bank import Bank, Columns, RecordedModel, SampleHead, open_pool
+from ttscale.errors import BackendError, TTScaleError
+from ttscale.types import FinishReason, Prompt, SampleUsage, Sampling
 
 _BATCH_SIZE: Final = 64
 """Before a recording says how many its engine advanced at once."""
+_NOT_RUNNING: Final = "the replay is not running; use it inside `async with backend:`"
+_MAX_KEPT_PROMPTS: Final = 8192
+_MAX_KEPT_VALUES: Final = 2_000_000
+"""Token ids and log-probabilities of samples that are kept in memory for whoever replays them again."""
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -80,7 +85,9 @@ class ReplayBackend(Backend):
         self._dealer: Dealer | None = None
         self._source: RecordedModel | None = None
         self._vocabulary: Mapping[int, str] = {}
-        self._playing = list[_Play]()
+        self._playing = dict[_Play, None]()
+        self._takes = dict[tuple[str, int, int, int | None], Take]()
+        self._num_kept_values = 0
 
     # ── the contract ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -96,9 +103,9 @@ class ReplayBackend(Backend):
             raise BackendError("the replay was started already; open it once, or make another one")
         bank = self._open()
         try:
-            source = self._choose(bank.models())
+            source = choose_model(bank.models(), self.recorded, pool=self.model)
             self._vocabulary = bank.vocabulary(source.fingerprint)
-            self.capabilities = self._able(bank, source)
+            self.capabilities = recorded_capabilities(bank, source, order=self.order)
             self.profile = _profile(bank, source)
         except BaseException:
             bank.close()
@@ -110,42 +117,6 @@ class ReplayBackend(Backend):
     def _open(self) -> Bank:
         return open_pool(Path(self.model).expanduser(), columns=self._columns)
 
-    def _choose(self, models: Sequence[RecordedModel]) -> RecordedModel:
-        names = ", ".join(f"{model.profile.name!r} ({model.fingerprint[:8]})" for model in models)
-        if self.recorded is None:
-            if len(models) != 1:
-                raise ConfigError(
-                    f"{self.model!r} holds samples of {len(models)} models: {names or 'none'}; "
-                    f"choose one with the option recorded=NAME."
-                )
-            return models[0]
-        named = [
-            model for model in models if self.recorded in (model.profile.name, Path(model.profile.name).name)
-        ]
-        found = named or [model for model in models if model.fingerprint.startswith(self.recorded)]
-        if len(found) != 1:
-            problem = "several models" if found else "no model"
-            raise ConfigError(
-                f"{self.model!r} holds {problem} called {self.recorded!r}; it holds {names or 'none'}; "
-                f"choose one of these."
-            )
-        return found[0]
-
-    def _able(self, bank: Bank, source: RecordedModel) -> Capabilities:
-        """Return what can be asked of a recording: what could be asked of its backend, as far as it was."""
-        can, most = source.capabilities, bank.max_logprobs(source.fingerprint)
-        has_ids = can.token_ids and bank.has_token_ids(source.fingerprint)
-        return replace(
-            can,
-            token_ids=has_ids,
-            logprobs=most > NO_LOGPROBS,
-            max_top_logprobs=max(0, most),
-            seeds=can.seeds and self.order is None,
-            stream=has_ids,
-            priority=False,
-            rewards=False,
-        )
-
     async def aclose(self) -> None:
         """Abort everything and close the recording."""
         for generation in {play.generation for play in self._playing}:
@@ -156,9 +127,14 @@ class ReplayBackend(Backend):
 
     def encode(self, prompt: Prompt) -> Prompt:
         """Return the prompt as it was encoded when it was recorded; unchanged if it never was."""
-        if self._bank is None or self._source is None or prompt.token_ids is not None:
-            return prompt
-        return self._bank.encoded(self._source.fingerprint, prompt) or prompt
+        return prompt if self._bank is None or prompt.token_ids is not None else self._encoded(prompt)
+
+    @cached_property
+    def _encoded(self) -> Callable[[Prompt], Prompt]:
+        bank, source = self._bank, self._source
+        assert bank is not None
+        assert source is not None
+        return lru_cache(_MAX_KEPT_PROMPTS)(lambda prompt: bank.encoded(source.fingerprint, prompt) or prompt)
 
     def decode(self, token_ids: Sequence[int]) -> str:
         """Return the text of token ids, as far as they were seen when the recording was made."""
@@ -166,11 +142,12 @@ class ReplayBackend(Backend):
 
     def count_tokens(self, prompt: Prompt) -> int:
         """Return how many tokens the prompt has, or an upper bound where the recording cannot tell."""
+        if self._source is not None and self._source.is_imported and prompt.token_ids is None:
+            return 1
         encoded = self.encode(prompt)
-        if encoded.token_ids is None and self._dealer is not None and self._source is not None:
-            if self._source.is_imported:
-                return 1
-            if (known := self._dealer.prompt_tokens(encoded)) is not None:
+        if encoded.token_ids is None and self._dealer is not None:
+            known = self._dealer.prompt_tokens(encoded)
+            if known is not None:
                 return known
         return super().count_tokens(encoded)
 
@@ -189,7 +166,7 @@ class ReplayBackend(Backend):
             _Play(index=index, request=request, generation=generation, take=played, prompt=prompt, started=now)
             for index, (played, prompt) in enumerate(zip(takes, prompts, strict=True))
         )
-        self._playing.extend(plays)
+        self._playing.update(dict.fromkeys(plays))
         for play in plays:
             self._set_timer(play)
         return generation
@@ -208,6 +185,32 @@ class ReplayBackend(Backend):
         self._dealer.begin(order)
         self.capabilities = replace(self.capabilities, seeds=self._source.can_seed and order is None)
 
+    # ── looking up ────────────────────────────────────────────────────────────────────────────────────────
+
+    def recordings(self, prompt: Prompt) -> Recordings | None:
+        """Return what was recorded of a prompt, at the settings of which there are the most whole samples.
+
+        ``None``: nothing.
+
+        Raises:
+            BackendError: the backend is not running.
+        """
+        if self._dealer is None or self._bank is None:
+            raise BackendError(_NOT_RUNNING)
+        return self._dealer.fullest(self.encode(prompt))
+
+    def whole(self, recordings: Recordings, draw: int) -> Take:
+        """Return a whole sample as it was recorded.
+
+        Raises:
+            BackendError: the backend is not running.
+        """
+        if self._bank is None:
+            raise BackendError(_NOT_RUNNING)
+        heads = [head for head in recordings.draws[draw] if head.is_whole]
+        head = max(heads, key=lambda head: head.usage.generated)
+        return self._take(self._bank, recordings.key, head, Sampling(max_tokens=head.max_tokens))
+
     # ── replaying ─────────────────────────────────────────────────────────────────────────────────────────
 
     def _cast(self, request: Request) -> tuple[list[Take], list[SampleUsage]]:
@@ -217,19 +220,28 @@ class ReplayBackend(Backend):
             TTScaleError: something it asks for was not recorded.
         """
         if self._bank is None or self._dealer is None:
-            raise BackendError("the replay is not running; use it inside `async with backend:`")
-        bank = self._bank
+            raise BackendError(_NOT_RUNNING)
         deck, heads = self._dealer.deal(request)
-        takes = [
-            take(
-                bank.sample(deck.key, head),
-                request.sampling,
-                tokens_per_second=self.tokens_per_second,
-                vocabulary=self._vocabulary,
-            )
-            for head in heads
-        ]
+        takes = [self._take(self._bank, deck.recordings.key, head, request.sampling) for head in heads]
         return takes, self._dealer.charge(deck, len(takes))
+
+    def _take(self, bank: Bank, key: str, head: SampleHead, sampling: Sampling) -> Take:
+        """Return a sample as it is under a request's limits: read once, as long as there is room to keep it."""
+        name = (key, head.draw, head.num_logprobs, sampling.max_tokens)
+        if name in self._takes:
+            return self._takes[name]
+        taken = take(
+            bank.sample(key, head),
+            sampling,
+            tokens_per_second=self.tokens_per_second,
+            vocabulary=self._vocabulary,
+        )
+        if self._num_kept_values > _MAX_KEPT_VALUES:
+            self._takes.clear()
+            self._num_kept_values = 0
+        self._takes[name] = taken
+        self._num_kept_values += 16 + len(taken.sample.token_ids) * (4 + 4 * max(0, head.num_logprobs))
+        return taken
 
     def _set_timer(self, play: _Play) -> None:
         """Wake up at the sample's next token if it streams, else at its end."""
@@ -264,8 +276,7 @@ class ReplayBackend(Backend):
     def _end(self, play: _Play, num_tokens: int, reason: FinishReason) -> None:
         if play.timer is not None:
             play.timer.cancel()
-        if play in self._playing:
-            self._playing.remove(play)
+        self._playing.pop(play, None)
         play.generation.push(self._chunk(play, max(num_tokens, play.num_sent), reason))
 
     def _chunk(self, play: _Play, num_tokens: int, reason: FinishReason | None = None) -> Chunk:
@@ -281,9 +292,15 @@ class ReplayBackend(Backend):
             logprobs=taken.logprobs(start, num_tokens, asked),
             top_logprobs=taken.top_logprobs(start, num_tokens, asked),
             finish_reason=reason,
-            usage=None if reason is None else replace(play.prompt, generated=num_tokens),
+            usage=None if reason is None else _with_generated(play.prompt, num_tokens),
             error=taken.error if reason == "error" else None,
         )
+
+
+def _with_generated(prompt: SampleUsage, num_tokens: int) -> SampleUsage:
+    return SampleUsage(
+        prompt_computed=prompt.prompt_computed, prompt_cached=prompt.prompt_cached, generated=num_tokens
+    )
 
 
 def _profile(bank: Bank, source: RecordedModel) -> ModelProfile:

@@ -15,14 +15,42 @@ from ttscale.errors import BackendError
 from ttscale.types import Prompt, SampleUsage, Sampling
 
 
-@dataclass(slots=True, eq=False)
-class Deck:
-    """The samples of one series, and who got which of them in this deal."""
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Recordings:
+    """The samples of one series."""
 
     key: str
     draws: Mapping[int, Sequence[SampleHead]]
     """By draw, in order; recordings of the same sample with more or fewer log-probabilities."""
     is_greedy: bool
+    whole: Sequence[int]
+    """Draws with a whole sample, in order."""
+    by_seed: Mapping[int, int]
+    """Draw of each seed that was recorded."""
+    first_prompt: SampleUsage
+    """What the prompt costs the first sample of a deal."""
+    later_prompt: SampleUsage
+    """What it costs the first sample of a later request."""
+    shared_prompt: SampleUsage
+    """What it costs the other samples of a request."""
+
+    def dealt(self, order: int | None) -> list[int]:
+        """Return the draws with a whole sample as they are dealt to seeds that were not recorded.
+
+        Args:
+            order: seed of the order; ``None``: as they were recorded.
+        """
+        draws = list(self.whole)
+        if order is not None:
+            random.Random(f"{order} {self.key}").shuffle(draws)
+        return draws
+
+
+@dataclass(slots=True, eq=False)
+class Deck:
+    """The samples of one series in one deal, and who got which of them."""
+
+    recordings: Recordings
     order: Sequence[int]
     """Draws with a whole sample, as they are dealt."""
     by_seed: Mapping[int, int]
@@ -47,6 +75,8 @@ class Dealer:
         self._model = model
         self._order = order
         self._decks = dict[str, Deck]()
+        self._recordings = dict[str, Recordings]()
+        self._keys = dict[tuple[Prompt, Settings | None], str]()
 
     def begin(self, order: int | None) -> None:
         """Begin a new deal: all samples are there again, prompts have not been computed.
@@ -65,8 +95,9 @@ class Dealer:
             BackendError: fewer are there than were asked for in this deal, or without what was asked for.
         """
         deck = self._deck(request)
-        if deck.is_greedy:
-            return deck, [self._best_greedy(deck, request.sampling)] * len(request.seeds)
+        recordings = deck.recordings
+        if recordings.is_greedy:
+            return deck, [self._best_greedy(recordings, request.sampling)] * len(request.seeds)
         given = dict(deck.given)
         taken = set(given.values())
         new = list(dict.fromkeys(seed for seed in request.seeds if seed not in given))
@@ -80,7 +111,7 @@ class Dealer:
                 if draw is None:
                     raise BackendError(self._too_few(deck, len(deck.given) + len(new)))
                 given[seed] = draw
-        heads = [self._choose(deck.draws[given[seed]], request.sampling) for seed in request.seeds]
+        heads = [self._choose(recordings.draws[given[seed]], request.sampling) for seed in request.seeds]
         deck.given = given
         return deck, heads
 
@@ -90,14 +121,10 @@ class Dealer:
         It is computed for the first and shared by the others. That one pays what the first request for it paid
         when it was recorded; where there is a prefix cache, later ones the least that any sample ever paid.
         """
-        heads = [head for recordings in deck.draws.values() for head in recordings]
-        total = max(head.usage.prompt_computed + head.usage.prompt_cached for head in heads)
-        paid = [head.usage.prompt_computed for head in heads if head.usage.prompt_computed] or [total]
-        is_cached = deck.was_charged and self._model.capabilities.prefix_cache
-        computed = min(paid) if is_cached else max(paid)
+        recordings = deck.recordings
+        first = recordings.later_prompt if deck.was_charged else recordings.first_prompt
         deck.was_charged = True
-        first = SampleUsage(prompt_computed=computed, prompt_cached=total - computed)
-        return [first, *[SampleUsage(prompt_cached=total)] * (num_samples - 1)]
+        return [first, *[recordings.shared_prompt] * (num_samples - 1)]
 
     def prompt_tokens(self, prompt: Prompt) -> int | None:
         """Return how many tokens a prompt had when samples of it were recorded; ``None``: unknown."""
@@ -114,30 +141,62 @@ class Dealer:
 
     # ── finding ───────────────────────────────────────────────────────────────────────────────────────────
 
+    def recordings_of(self, prompt: Prompt, settings: Settings | None) -> Recordings:
+        """Return all that was recorded of a prompt at these settings; of a plain pool's, at any.
+
+        Raises:
+            BackendError: there is nothing.
+        """
+        if self._model.is_imported:
+            settings = None
+        asked = (prompt, settings)
+        if asked not in self._keys:
+            known = self._known(prompt)
+            key = series_key(self._model.fingerprint, prompt_digest(known), settings)
+            if key not in self._recordings:
+                self._recordings[key] = self._gather(key, known, settings)
+            self._keys[asked] = key
+        return self._recordings[self._keys[asked]]
+
+    def fullest(self, prompt: Prompt) -> Recordings | None:
+        """Return what was recorded of a prompt at the settings of which there are the most whole samples.
+
+        ``None``: nothing.
+        """
+        known = self._known(prompt)
+        found = self._bank.settings_of(self._model.fingerprint, known)
+        if not found:
+            return None
+        settings, _ = max(found, key=lambda counted: counted[1])
+        return self.recordings_of(prompt, settings)
+
     def _deck(self, request: Request) -> Deck:
         settings = None if self._model.is_imported else Settings.of(request.sampling)
-        prompt = self._known(request.prompt)
-        key = series_key(self._model.fingerprint, prompt_digest(prompt), settings)
-        if key not in self._decks:
-            heads = self._bank.heads(key)
-            if not heads:
-                raise BackendError(self._not_found(prompt, settings))
-            self._decks[key] = self._make_deck(
-                key, heads, is_greedy=settings is not None and settings.is_greedy
-            )
-        return self._decks[key]
+        recordings = self.recordings_of(request.prompt, settings)
+        if recordings.key not in self._decks:
+            by_seed = recordings.by_seed if self._order is None else {}
+            self._decks[recordings.key] = Deck(recordings, recordings.dealt(self._order), by_seed)
+        return self._decks[recordings.key]
 
-    def _make_deck(self, key: str, heads: Sequence[SampleHead], *, is_greedy: bool) -> Deck:
+    def _gather(self, key: str, prompt: Prompt, settings: Settings | None) -> Recordings:
+        heads = self._bank.heads(key)
+        if not heads:
+            raise BackendError(self._not_found(prompt, settings))
         draws = {draw: tuple(group) for draw, group in groupby(heads, key=lambda head: head.draw)}
-        whole = [draw for draw, recordings in draws.items() if any(head.is_whole for head in recordings)]
-        by_seed = dict[int, int]()
-        if self._order is not None:
-            random.Random(f"{self._order} {key}").shuffle(whole)
-        else:
-            for head in reversed(heads):
-                if head.seed is not None:
-                    by_seed[head.seed] = head.draw
-        return Deck(key, draws, is_greedy, whole, by_seed)
+        total = max(head.usage.prompt_computed + head.usage.prompt_cached for head in heads)
+        paid = [head.usage.prompt_computed for head in heads if head.usage.prompt_computed] or [total]
+        first = SampleUsage(prompt_computed=max(paid), prompt_cached=total - max(paid))
+        cached = SampleUsage(prompt_computed=min(paid), prompt_cached=total - min(paid))
+        return Recordings(
+            key=key,
+            draws=draws,
+            is_greedy=settings is not None and settings.is_greedy,
+            whole=[draw for draw, recordings in draws.items() if any(head.is_whole for head in recordings)],
+            by_seed={head.seed: head.draw for head in reversed(heads) if head.seed is not None},
+            first_prompt=first,
+            later_prompt=cached if self._model.capabilities.prefix_cache else first,
+            shared_prompt=SampleUsage(prompt_cached=total),
+        )
 
     def _known(self, prompt: Prompt) -> Prompt:
         """Return the recorded prompt that is meant; in a plain pool a question or a problem's id names it."""
@@ -158,9 +217,8 @@ class Dealer:
         found |= {f"{problem.benchmark}/{problem.id}": problem.prompt for problem in problems}
         return found | {question_of(prompt): prompt for prompt in own}
 
-    def _best_greedy(self, deck: Deck, sampling: Sampling) -> SampleHead:
-        heads = [head for recordings in deck.draws.values() for head in recordings]
-        return self._choose(heads, sampling)
+    def _best_greedy(self, recordings: Recordings, sampling: Sampling) -> SampleHead:
+        return self._choose([head for heads in recordings.draws.values() for head in heads], sampling)
 
     def _choose(self, recordings: Sequence[SampleHead], sampling: Sampling) -> SampleHead:
         """Return the recording of a sample that has what is asked for.
@@ -186,7 +244,7 @@ class Dealer:
         return f"the recording of {self._model.profile.name!r}"
 
     def _too_few(self, deck: Deck, num_asked: int) -> str:
-        num_other = len(deck.draws) - len(deck.order)
+        num_other = len(deck.recordings.draws) - len(deck.order)
         other = f" (and {num_other} that were stopped or failed)" if num_other else ""
         return (
             f"{self._where} holds {len(deck.order)} whole samples of this prompt{other}, and {num_asked} were "

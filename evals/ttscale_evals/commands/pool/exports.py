@@ -69,8 +69,7 @@ def _columns(words: Sequence[str]) -> Columns:
 
 def _import(files: Sequence[Path], into: Path, columns: Columns, model: str | None) -> tuple[int, int]:
     """Return how many samples were added, and how many there are now."""
-    from ttscale.bank import copy_bank, open_pool
-    from ttscale.bank import bank_to_fill
+    from ttscale.bank import bank_to_fill, copy_bank, open_pool
 
     with bank_to_fill(into) as bank, ExitStack() as stack:
         sources = [stack.enter_context(open_pool(file, columns=columns, model=model)) for file in files]
