@@ -126,6 +126,8 @@ class EvalConfig(BaseModel):
     """A YAML file of prices, for dollars in budgets and rows."""
     orders: NonNegativeInt = 0
     """Of recorded samples: in how many drawn orders each strategy is replayed, beside the recorded one."""
+    record: str | None = None
+    """A sample bank that every sample is kept in, made if need be; for `ttscale eval --replay`."""
     traces: bool = True
     """Whether every sample's text and timing are kept."""
     out: str | None = None

@@ -15,14 +15,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Generator, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import AsyncGenerator, Generator, Iterator, Mapping
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import Final, cast
 
 from ttscale.backends import Backend, load_backend
 from ttscale.backends.replay import ReplayBackend
+from ttscale.bank import Recorder, bank_to_fill
 from ttscale.budget import Budget, PriceTable
 from ttscale.budget.prices import prices_for
 from ttscale.engine import Engine
@@ -102,7 +103,7 @@ async def run_eval(
         name=chosen.profile.name,
         limits=(config.budget, config.total_budget),
     )
-    async with _engine(chosen, prices) as engine:
+    async with _recorded(chosen, config) as source, _engine(source, prices) as engine:
         for cell in plan.cells:
             await engine.prepare(cell.strategy, problem=cell.problems[0], budget=config.budget)
             engine.check(cell.strategy, budget=config.total_budget)
@@ -110,6 +111,10 @@ async def run_eval(
         about = describe_run(plan.config, chosen, prices)
         with directory.open(plan.config, about, resume=resume) as store, ExitStack() as stack:
             store.set_cells(_stored(plan))
+            if isinstance(source, Recorder):
+                for cell in plan.cells:
+                    for problem in cell.problems:
+                        source.add_problem(problem, benchmark=cell.benchmark_title)
             is_replay = isinstance(chosen, ReplayBackend)
             trials = stack.enter_context(TrialStore(out, writable=True)) if is_replay else None
             with _plain_errors():
@@ -117,6 +122,23 @@ async def run_eval(
             result = load_result(out)
             write_derived_files(directory, store, result)
     return result
+
+
+@asynccontextmanager
+async def _recorded(backend: Backend, config: EvalConfig) -> AsyncGenerator[Backend]:
+    """Lend a backend whose samples are kept, if the config wants that.
+
+    Raises:
+        ConfigError: its samples are a recording already, or the bank cannot be made.
+        DataError: the file is no sample bank.
+    """
+    if config.record is None:
+        yield backend
+        return
+    if isinstance(backend, ReplayBackend):
+        raise ConfigError(f"the samples of {config.model!r} are recorded already; leave record out.")
+    with bank_to_fill(Path(config.record)) as bank:
+        yield Recorder(backend, bank)
 
 
 def _engine(backend: Backend, prices: PriceTable | None) -> Engine:

@@ -404,3 +404,21 @@ async def test_best_of_n_with_the_sets_checker_is_right_wherever_one_sample_is(t
     assert best.num_correct == sum(solvable)
     assert one.num_correct < best.num_correct
     assert (one.errors, best.errors, best.grader_failures, best.samples) == (0, 0, 0, 8 * 12)
+
+
+@virtual_clock
+async def test_a_recorded_run_can_be_replayed_and_gives_the_same_answers(tmp_path: Path) -> None:
+    pool = tmp_path / "kept" / "pool.sqlite"
+    config = make_config(tmp_path, "self_consistency:n=3,stop=never", record=str(pool))
+    backend = FakeBackend(right(but={"q1": Reply("\\boxed{7}", seconds=3.0)}))
+    first = await run_eval(config, out=tmp_path / "run", backend=backend)
+    again = await run_eval(
+        make_config(tmp_path, "self_consistency:n=3,stop=never", model=f"replay:{pool}"), out=tmp_path / "again"
+    )
+    assert again.rows[0].num_correct == first.rows[0].num_correct == 3
+    assert again.rows[0].generated_tokens == first.rows[0].generated_tokens
+    with pytest.raises(ConfigError, match="recorded already"):
+        await run_eval(
+            make_config(tmp_path, model=f"replay:{pool}", record=str(tmp_path / "b.sqlite")), out=tmp_path / "x"
+        )
+    assert names(tmp_path) == {"questions.jsonl", "kept", "run", "again"}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from ttscale.cli.console import echo, echo_json, note, quiet_stdout
-from ttscale.cli.options import MODEL_HELP, AsJson, Prices
+from ttscale.cli.options import MODEL_HELP, AsJson, Prices, Record
 from ttscale.errors import ConfigError
 from ttscale_evals.commands.outcomes import name_failures, write_reports
 from ttscale_evals.commands.replays import DEFAULT_ORDERS, Asked, compare
@@ -53,6 +53,7 @@ def evaluate(
         int | None,
         typer.Option("--orders", metavar="B", help=_ORDERS_HELP, show_default=False),
     ] = None,
+    record: Record = None,
     limit: Annotated[int | None, typer.Option("--limit", help="At most so many problems a benchmark.")] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Of the sampling; default 0.")] = None,
     concurrency: Annotated[
@@ -87,7 +88,7 @@ def evaluate(
     }
     settings = {name: value for name, value in given.items() if value is not None}
     if replay is not None:
-        _check_alone(config, model)
+        _check_alone(config, model, record)
         drawn = DEFAULT_ORDERS if orders is None else orders
         asked = Asked(replay, recorded or (), benchmarks or (), strategies or (), drawn, settings)
         compare(asked, out or _new_directory(), resume=resume, display=display, as_json=as_json)
@@ -99,6 +100,7 @@ def evaluate(
         "benchmarks": benchmarks or None,
         "strategies": strategies or None,
         "orders": orders,
+        "record": None if record is None else str(record),
         "out": None if out is None else str(out),
     }
     overrides = settings | {name: value for name, value in given.items() if value is not None}
@@ -112,14 +114,14 @@ def evaluate(
         raise typer.Exit(1)
 
 
-def _check_alone(config: Path | None, model: str | None) -> None:
+def _check_alone(config: Path | None, model: str | None, record: Path | None) -> None:
     """Refuse what --replay says itself.
 
     Raises:
         ConfigError: it was given as well.
     """
-    if config is not None or model is not None:
-        other = "a config file" if config is not None else "--model"
+    given = {"a config file": config, "--model": model, "--record": record}
+    for other in (name for name, value in given.items() if value is not None):
         raise ConfigError(
             f"--replay POOL makes its own configuration, so it cannot be joined with {other}; leave one out."
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, cast
 
-_FREE_FIELDS: Final = ("concurrency", "total_budget", "traces", "out")
+_FREE_FIELDS: Final = ("concurrency", "total_budget", "record", "traces", "out")
 """Fields that a resumed run may change: no result depends on them."""
 
 _LISTS: Final = ("benchmarks", "strategies")
