@@ -93,16 +93,25 @@ def test_grades_are_learnt_after_the_token_that_holds_their_place() -> None:
     assert {place: said for place, said in learnt.items() if place < 9} == {7: "+", 8: "-"}
 
 
+def test_what_is_copied_is_learnt_token_by_token() -> None:
+    turns = (Turn("user", " 1+1=2\n2+1=4\n", copied=((1, 6),)), taught("5"))
+    tokens, targets = encode_conversation(SHIPPED, Conversation(turns, ""))
+    learnt = {place: target for place, target in enumerate(targets[:8]) if target >= 0}
+    assert learnt == {place: tokens[place + 1] for place in range(1, 6)}
+    assert SHIPPED.decode(tokens[2:7]) == "1+1=2"
+
+
 @pytest.mark.parametrize(
     "turn",
     [
+        {"role": "assistant", "text": "1", "copied": ((0, 1),)},
         {"role": "assistant", "text": "1", "grades": ((0, "+"),)},
         {"role": "user", "text": "1", "grades": ((1, "+"),)},
         {"role": "user", "text": "1", "grades": ((-1, "+"),)},
     ],
 )
 def test_grades_have_a_place_in_what_a_user_says(turn: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="Grades stand at places"):
+    with pytest.raises(ValueError, match="Grades and spans stand at places"):
         Turn(**turn)
 
 

@@ -7,6 +7,7 @@ import random
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -187,6 +188,12 @@ def test_a_network_starts_from_an_exported_one_and_more_tokens_keep_their_first_
     for name, weight in first.state_dict().items():
         torch.testing.assert_close(later.state_dict()[name][: len(weight)], weight, rtol=0.02, atol=1e-3)
     assert torch.equal(later.state_dict()["model.embed_tokens.weight"][-3:], fresh)
+    deeper = build_model(replace(TINY, num_layers=TINY.num_layers + 1), vocabulary_size=903, seed=1)
+    load_weights(deeper, tmp_path / "first")
+    ids = torch.tensor([[1, 40, 50, 60]])
+    expected = first(input_ids=ids).logits
+    size = tokenizer.get_vocab_size()
+    torch.testing.assert_close(deeper(input_ids=ids).logits[..., :size], expected, rtol=0.05, atol=0.05)
     small = build_model(Architecture(hidden_size=128, num_layers=1), vocabulary_size=900, seed=0)
     with pytest.raises(ConfigError, match="another size"):
         load_weights(small, tmp_path / "first")

@@ -23,6 +23,8 @@ class Turn:
             before it: so a message can be given in part and learnt in part.
         grades: What else is learnt in a user turn: after the token that holds the character at a place, what
             a judge would say there. No reader is asked for it; it teaches where to look.
+        copied: Spans of a user turn, from a place up to another, that are learnt as if the assistant said them:
+            whoever is to find mistakes must know what would have been right.
     """
 
     role: Literal["user", "assistant"]
@@ -30,14 +32,16 @@ class Turn:
     target: str | None = None
     continues: bool = False
     grades: tuple[tuple[int, str], ...] = ()
+    copied: tuple[tuple[int, int], ...] = ()
 
     def __post_init__(self) -> None:
         if self.role == "user" and self.target is not None:
             raise ValueError(f"A user turn is not learnt, but has the target {self.target!r}; leave it out.")
         if self.role == "user" and self.continues:
             raise ValueError("A user turn cannot continue the turn before it; join the two texts.")
-        if self.grades and (self.role != "user" or not all(0 <= n < len(self.text) for n, _ in self.grades)):
-            raise ValueError("Grades stand at places of a user turn's text; leave out the others.")
+        places = (*(place for place, _ in self.grades), *(first for first, _ in self.copied))
+        if places and (self.role != "user" or not all(0 <= place < len(self.text) for place in places)):
+            raise ValueError("Grades and spans stand at places of a user turn's text; leave out the others.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +90,17 @@ def taught(text: str) -> Turn:
 
 
 def exchange(
-    prompt: Prompt, answer: str, key: str, *, grades: tuple[tuple[int, str], ...] = ()
+    prompt: Prompt,
+    answer: str,
+    key: str,
+    *,
+    grades: tuple[tuple[int, str], ...] = (),
+    copied: tuple[tuple[int, int], ...] = (),
 ) -> Conversation:
     """Return the conversation in which a prompt of chat messages is given and an answer learnt.
 
-    Only the answer and `grades`, at places of the last message, carry loss, not what the assistant may have
-    said before. The answer continues the last message if that is an assistant's.
+    Only the answer and, in the last message, `grades` and `copied` (see `Turn`) carry loss, not what the
+    assistant may have said before. The answer continues the last message if that is an assistant's.
 
     Raises:
         ValueError: the prompt's messages are not user and assistant turns that alternate, a user's first.
@@ -101,7 +110,7 @@ def exchange(
         if message.role == "system":
             raise ValueError(f"A system message cannot be taught, got {message.content!r}; give user turns.")
         turns.append(Turn(message.role, message.content))
-    if grades:
-        turns[-1] = replace(turns[-1], grades=grades)
+    if grades or copied:
+        turns[-1] = replace(turns[-1], grades=grades, copied=copied)
     continues = bool(turns) and turns[-1].role == "assistant"
     return Conversation((*turns, Turn("assistant", answer, answer, continues)), key)

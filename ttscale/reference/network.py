@@ -44,6 +44,9 @@ _HEAD_SIZE = 64
 
 _DIVISOR_KEY = "logit_divisor"
 
+_BLOCK_ENDS = ("o_proj.weight", "down_proj.weight")
+"""Where the parts of a block add to the residual stream."""
+
 _GENERATION = {
     "do_sample": True,
     "temperature": 1.0,
@@ -72,8 +75,12 @@ class Architecture:
 ARCHITECTURES: dict[str, Architecture] = {
     "abacus": Architecture(),
     "abacus-s": Architecture(hidden_size=128, num_layers=4, intermediate_size=352),
+    "abacus-judge": Architecture(num_layers=8),
 }
-"""The sizes that are made, by name: 2.8 and 0.9 million parameters."""
+"""The sizes that are made, by name: 2.8, 0.9 and 3.7 million parameters.
+
+The judge's last layers can look at what a solver of the size of `abacus` would have written, and compare.
+"""
 
 
 def build_model(architecture: Architecture, *, vocabulary_size: int, seed: int) -> LlamaForCausalLM:
@@ -137,7 +144,7 @@ def _damped(model: _Model) -> _Model:
 
     with torch.no_grad():
         for name, weight in model.named_parameters():
-            if name.endswith(("o_proj.weight", "down_proj.weight")):
+            if name.endswith(_BLOCK_ENDS):
                 weight.mul_(1 / math.sqrt(2 * model.config.num_hidden_layers))
     return model
 
@@ -149,6 +156,8 @@ def head_of(model: Network) -> Module:
 
 def load_weights(model: Network, directory: Path) -> None:
     """Start a network from an exported one; what the exported one lacks keeps its first weights.
+
+    Layers that it lacks do nothing at first.
 
     Args:
         model: A network of the same size, with a vocabulary that begins with the exported one's. A reward
@@ -165,6 +174,9 @@ def load_weights(model: Network, directory: Path) -> None:
     divisor = json.loads((directory / "config.json").read_text(encoding="utf-8")).get(_DIVISOR_KEY, 1.0)
     weights["model.norm.weight"] = weights["model.norm.weight"].float() * divisor
     with torch.no_grad():
+        for name, own in state.items():
+            if name not in weights and name.endswith(_BLOCK_ENDS):
+                own.zero_()
         for name, weight in weights.items():
             if name not in state:
                 raise ConfigError(f"{str(directory)!r} is a model of another kind: it has weights {name!r}.")

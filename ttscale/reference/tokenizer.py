@@ -131,14 +131,14 @@ def encode_conversation(tokenizer: Tokenizer, conversation: Conversation) -> tup
         ValueError: A turn's target has another number of tokens than its text.
     """
     tokens, learnt = encode_text(tokenizer, BEGIN), [NO_TARGET]  # learnt: what to predict *at* each token
-    grades = dict[int, int]()
+    prompted = dict[int, int]()
     goes_on = [*(turn.continues for turn in conversation.turns[1:]), False]
     for turn, is_open in zip(conversation.turns, goes_on, strict=True):
         opening = "" if turn.continues else USER if turn.role == "user" else ASSISTANT
         closing = END if turn.role == "assistant" and not is_open else ""
         head = encode_text(tokenizer, opening)
         body = encode_text(tokenizer, _trimmed(turn.text, turn.continues, is_open) + closing)
-        grades |= _grades(tokenizer, turn, start=len(tokens) + len(head))
+        prompted |= _prompted(tokenizer, turn, start=len(tokens) + len(head))
         tokens += head + body
         learnt += [NO_TARGET] * len(head)
         if turn.target is None:
@@ -149,19 +149,25 @@ def encode_conversation(tokenizer: Tokenizer, conversation: Conversation) -> tup
             raise ValueError(f"The target {turn.target!r} is not as long as the text {turn.text!r}, in tokens.")
         learnt += target
     following = [*learnt[1:], NO_TARGET]
-    return tokens, [grades.get(place, target) for place, target in enumerate(following)]
+    return tokens, [prompted.get(place, target) for place, target in enumerate(following)]
 
 
-def _grades(tokenizer: Tokenizer, turn: Turn, *, start: int) -> dict[int, int]:
-    """Return what is to be said after which tokens of a user's turn whose text begins at token `start`."""
-    if not turn.grades:
+def _prompted(tokenizer: Tokenizer, turn: Turn, *, start: int) -> dict[int, int]:
+    """Return what is to be predicted after which tokens of a user's turn whose text begins at token `start`."""
+    if not (turn.grades or turn.copied):
         return {}
     text = turn.text.lstrip()
-    offsets = tokenizer.encode(text, add_special_tokens=False).offsets
+    encoded, left_out = tokenizer.encode(text, add_special_tokens=False), len(turn.text) - len(text)
     found = dict[int, int]()
+    for first, end in turn.copied:
+        for number, (begin, stop) in enumerate(encoded.offsets):
+            if first - left_out <= begin and stop <= end - left_out:
+                found[start + number - 1] = encoded.ids[number]
     for place, said in turn.grades:
-        character = place - (len(turn.text) - len(text))
-        token = next(number for number, (first, end) in enumerate(offsets) if first <= character < end)
+        character = place - left_out
+        token = next(
+            number for number, (begin, stop) in enumerate(encoded.offsets) if begin <= character < stop
+        )
         [found[start + token]] = encode_text(tokenizer, said)
     return found
 

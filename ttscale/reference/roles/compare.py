@@ -9,7 +9,7 @@ from typing import Final
 from ttscale.reference.conversation import Conversation, exchange
 from ttscale.reference.roles.attempts import Attempts, distinct, worked_solution
 from ttscale.reference.roles.corruptions import corrupted
-from ttscale.reference.roles.steps import Labelled, grades_within, label
+from ttscale.reference.roles.steps import COPY_SHARE, Labelled, label, lessons_within
 from ttscale.registry import load_template
 from ttscale.template import CHOICES
 
@@ -42,16 +42,20 @@ def conversations(rng: random.Random, attempts: Iterable[Attempts]) -> Iterator[
             wrongs = wrongs or _wrong(problem, rng.choice(rights), rng)
         if rights and wrongs:
             right, wrong = rng.choice(rights), rng.choice(wrongs)
-            yield about_pair(problem, right, wrong, right_first=rng.random() < 0.5)
+            first, copy = rng.random() < 0.5, rng.random() < COPY_SHARE
+            yield about_pair(problem, right, wrong, right_first=first, copy=copy)
 
 
-def about_pair(problem: Attempts, right: Labelled, wrong: Labelled, *, right_first: bool) -> Conversation:
+def about_pair(
+    problem: Attempts, right: Labelled, wrong: Labelled, *, right_first: bool, copy: bool = False
+) -> Conversation:
     """Return the conversation that asks which of two solutions is right."""
     pair = (right, wrong) if right_first else (wrong, right)
     template = load_template("compare")
     prompt = template.render(question=problem.question, solution_a=pair[0].text, solution_b=pair[1].text)
-    grades = grades_within(prompt.messages[-1].content, pair)
-    return exchange(prompt, CHOICES[0 if right_first else 1], problem.key, grades=grades)
+    lessons, choice = lessons_within(prompt.messages[-1].content, pair), CHOICES[0 if right_first else 1]
+    learnt = {"copied": lessons.copied} if copy else {"grades": lessons.grades}
+    return exchange(prompt, choice, problem.key, **learnt)
 
 
 def _right(problem: Attempts, rng: random.Random) -> list[Labelled]:

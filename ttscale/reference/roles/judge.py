@@ -10,14 +10,14 @@ from typing import Final
 from ttscale.reference.conversation import Conversation, Turn, exchange
 from ttscale.reference.roles.attempts import Attempts, distinct, worked_solution
 from ttscale.reference.roles.corruptions import corrupted
-from ttscale.reference.roles.steps import Labelled, grades_within, label
+from ttscale.reference.roles.steps import COPY_SHARE, Labelled, label, lessons_within
 from ttscale.registry import load_template
 from ttscale.template import RIGHT, WRONG, steps_prompt
 
 MAX_CHARACTERS: Final = 320
 """Longer attempts are left out: they ramble."""
 
-SYNTHETIC_SHARE: Final = 0.1
+SYNTHETIC_SHARE: Final = 0.35
 """Share of solutions that are made, right or with one mistake, where the model's own would do as well."""
 
 _LEAST_SHARE: Final = 0.4
@@ -71,14 +71,14 @@ def conversations(rng: random.Random, attempts: Iterable[Attempts]) -> Iterator[
         solution = _choose(problem, labelled, _has_right_steps, of_steps.wanted, rng)
         if solution is not None:
             of_steps.add(solution.signs)
-            yield about_steps(problem, solution)
+            yield about_steps(problem, solution, copy=rng.random() < COPY_SHARE)
         solution = _choose(problem, labelled, _has_right_answer, of_answers.wanted, rng)
         if solution is not None:
             of_answers.add((solution.is_right,))
-            yield about_answer(problem, solution)
+            yield about_answer(problem, solution, copy=rng.random() < COPY_SHARE)
 
 
-def about_steps(problem: Attempts, solution: Labelled) -> Conversation:
+def about_steps(problem: Attempts, solution: Labelled, *, copy: bool = False) -> Conversation:
     """Return the conversation that judges every step of a solution, see `steps_prompt`.
 
     Raises:
@@ -87,16 +87,18 @@ def about_steps(problem: Attempts, solution: Labelled) -> Conversation:
     prompt = steps_prompt(load_template("judge_steps"), problem.question, solution.steps)
     given = [message.content for message in prompt.messages if message.role == "user"]
     turns = list[Turn]()
-    for content, sign in zip(given, solution.signs, strict=True):
-        turns += [Turn("user", content), Turn("assistant", RIGHT, _verdict(sign))]
+    for content, step, sign in zip(given, solution.steps, solution.signs, strict=True):
+        copied = ((len(content) - len(step), len(content)),) if copy and sign else ()
+        turns += [Turn("user", content, copied=copied), Turn("assistant", RIGHT, _verdict(sign))]
     return Conversation(tuple(turns), problem.key)
 
 
-def about_answer(problem: Attempts, solution: Labelled) -> Conversation:
+def about_answer(problem: Attempts, solution: Labelled, *, copy: bool = False) -> Conversation:
     """Return the conversation that judges whether a whole solution has the right answer."""
     prompt = load_template("judge_answer").render(question=problem.question, solution=solution.text)
-    grades = grades_within(prompt.messages[-1].content, [solution])
-    return exchange(prompt, _verdict(solution.is_right), problem.key, grades=grades)
+    lessons = lessons_within(prompt.messages[-1].content, [solution])
+    learnt = {"copied": lessons.copied} if copy else {"grades": lessons.grades}
+    return exchange(prompt, _verdict(solution.is_right), problem.key, **learnt)
 
 
 def _verdict(sign: bool) -> str:

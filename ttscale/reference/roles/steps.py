@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from typing import Protocol, Self, TypeVar, cast
+from typing import Final, Protocol, Self, TypeVar, cast
 
 from ttscale.answers.arithmetic import read_arithmetic
 from ttscale.reference.evaluate import boxed_answer
@@ -84,22 +84,40 @@ def label(attempts: Attempts, text: str) -> Labelled:
     return Labelled(text.strip(), steps, tuple(signs), right)
 
 
-def grades_within(text: str, solutions: Iterable[Labelled]) -> tuple[tuple[int, str], ...]:
-    """Return where in a prompt the lines of solutions end, and what a judge would say of each there.
+@dataclass(frozen=True, slots=True)
+class Lessons:
+    """What can be learnt within a prompt that shows solutions, as `ttscale.reference.conversation.Turn` has it.
 
-    Of a solution's last line it says whether the answer is right.
+    One or the other: there are far more tokens to copy than lines to grade.
+    """
+
+    grades: tuple[tuple[int, str], ...]
+    copied: tuple[tuple[int, int], ...]
+
+
+COPY_SHARE: Final = 0.2
+"""Share of a judge's conversations in which right lines are copied, and not graded."""
+
+
+def lessons_within(text: str, solutions: Iterable[Labelled]) -> Lessons:
+    """Return where in a prompt the lines of solutions end, and what a judge would say of each; what is right.
+
+    Of a solution's last line it says whether the answer is right. The lines that are right are to be copied.
 
     Args:
         text: The prompt, in which the solutions stand one after another, each followed by more text.
         solutions: The solutions.
     """
-    found, end = list[tuple[int, str]](), 0
+    grades, copied, end = list[tuple[int, str]](), list[tuple[int, int]](), 0
     for solution in solutions:
         end = text.index(solution.text, end)
         for step, sign in zip(solution.steps, (*solution.signs[:-1], solution.is_right), strict=True):
-            end = text.index(step, end) + len(step)
-            found.append((end, RIGHT if sign else WRONG))
-    return tuple(found)
+            begin = text.index(step, end)
+            end = begin + len(step)
+            grades.append((end, RIGHT if sign else WRONG))
+            if sign:
+                copied.append((begin, end))
+    return Lessons(tuple(grades), tuple(copied))
 
 
 def is_right(attempts: Attempts, answer: str) -> bool:
