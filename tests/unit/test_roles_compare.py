@@ -51,7 +51,8 @@ def test_a_conversation_is_the_template_and_a_letter() -> None:
     assert conversation.prompt == template.render(question=CHAIN.question, solution_a=WRONG, solution_b=RIGHT)
     assert (conversation.turns[-1].target, conversation.key, len(conversation.turns)) == ("B", CHAIN.key, 2)
     text = conversation.turns[0].text
-    assert [(text[:place].rpartition("\n")[2], said) for place, said in conversation.turns[0].grades] == [
+    at_ends = [(place, said) for place, said in conversation.turns[0].grades if text[place] == "\n"]
+    assert [(text[:place].rpartition("\n")[2], said) for place, said in at_ends] == [
         ("18+43=61", "+"),
         ("61-11=51", "-"),
         ("\\boxed{51}", "-"),

@@ -20,7 +20,7 @@ from ttscale.reference.problems import (
     problem_key,
 )
 from ttscale.reference.roles.attempts import Attempts
-from ttscale.reference.roles.steps import can_reach, is_right, label, split_steps
+from ttscale.reference.roles.steps import can_reach, is_right, label, result_grades, split_steps
 
 FOUR_NUMBERS = attempts("countdown", "Make 10 of 2, 2, 3, 4.", "countdown 10 [2, 2, 3, 4]")
 BY_NAME = {each.name: each for each in (CHAIN, COUNTDOWN, LEGS)}
@@ -251,3 +251,26 @@ def test_a_data_set_whose_steps_are_unknown_is_refused() -> None:
         ValueError, match="steps of 'mini_sudoku' cannot be checked; use one of chain_sum, countdown, leg_c"
     ):
         label(problem, "1")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("18+43=61", "++"),
+        ("18+43=51", "--"),
+        ("18+43=62", "+-"),
+        ("18+43=611", "++-"),
+        ("-5-7=-12", "+++"),
+        ("-5-7=12", "--"),
+        ("4+2*3=4+6=10", "++"),
+        ("60/7=8", "-"),
+        ("60/7=6", "-"),
+        ("18+=61", ""),
+        ("\\boxed{61}", ""),
+        ("1" * 50 + "+1=2", ""),
+    ],
+)
+def test_the_digits_of_a_result_are_right_up_to_the_first_that_differs(line: str, said: str) -> None:
+    grades = result_grades(line)
+    assert "".join(sign for _, sign in grades) == said
+    assert [line[place] for place, _ in grades] == list(line[len(line) - len(said) :])

@@ -10,7 +10,7 @@ from typing import Final
 from ttscale.reference.conversation import Conversation, Turn, exchange
 from ttscale.reference.roles.attempts import Attempts, distinct, worked_solution
 from ttscale.reference.roles.corruptions import corrupted
-from ttscale.reference.roles.steps import COPY_SHARE, Labelled, label, lessons_within
+from ttscale.reference.roles.steps import COPY_SHARE, Labelled, label, lessons_within, result_grades
 from ttscale.registry import load_template
 from ttscale.template import RIGHT, WRONG, steps_prompt
 
@@ -88,8 +88,13 @@ def about_steps(problem: Attempts, solution: Labelled, *, copy: bool = False) ->
     given = [message.content for message in prompt.messages if message.role == "user"]
     turns = list[Turn]()
     for content, step, sign in zip(given, solution.steps, solution.signs, strict=True):
-        copied = ((len(content) - len(step), len(content)),) if copy and sign else ()
-        turns += [Turn("user", content, copied=copied), Turn("assistant", RIGHT, _verdict(sign))]
+        begin = len(content) - len(step)
+        grades = () if copy else tuple((begin + place, said) for place, said in result_grades(step))
+        copied = ((begin, len(content)),) if copy and sign else ()
+        turns += [
+            Turn("user", content, grades=grades, copied=copied),
+            Turn("assistant", RIGHT, _verdict(sign)),
+        ]
     return Conversation(tuple(turns), problem.key)
 
 

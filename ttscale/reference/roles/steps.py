@@ -25,6 +25,7 @@ _CHAIN_LINE = re.compile(rf"(-?[0-9]{{1,9}})([-+]){_NUMBER}=(-?[0-9]{{1,9}})")
 _COUNTDOWN_LINE = re.compile(rf"{_NUMBER}([-+*/]){_NUMBER}=([0-9]{{1,18}})")
 _LEGS_FIRST = re.compile(rf"{_NUMBER}\*{_NUMBER}={_NUMBER}")
 _LEGS_LINE = re.compile(rf"{_NUMBER}\+{_NUMBER}\*{_NUMBER}={_NUMBER}\+{_NUMBER}={_NUMBER}")
+_RESULT = re.compile(r"(?:.*=)?([-+*/0-9]{1,40})=(-?[0-9]{1,18})")
 _INTEGER = re.compile(r"\b[0-9]+\b", re.ASCII)
 _BOX = "\\boxed{"
 
@@ -100,9 +101,10 @@ COPY_SHARE: Final = 0.2
 
 
 def lessons_within(text: str, solutions: Iterable[Labelled]) -> Lessons:
-    """Return where in a prompt the lines of solutions end, and what a judge would say of each; what is right.
+    """Return what a judge would say at the places of a prompt that shows solutions, and what is to be copied.
 
-    Of a solution's last line it says whether the answer is right. The lines that are right are to be copied.
+    At the end of a line it says whether all is right so far, of the last line whether the answer is; at each
+    digit of a result, see `result_grades`. The lines that are right are to be copied.
 
     Args:
         text: The prompt, in which the solutions stand one after another, each followed by more text.
@@ -114,10 +116,32 @@ def lessons_within(text: str, solutions: Iterable[Labelled]) -> Lessons:
         for step, sign in zip(solution.steps, (*solution.signs[:-1], solution.is_right), strict=True):
             begin = text.index(step, end)
             end = begin + len(step)
+            grades += [(begin + place, said) for place, said in result_grades(step)]
             grades.append((end, RIGHT if sign else WRONG))
             if sign:
                 copied.append((begin, end))
     return Lessons(tuple(grades), tuple(copied))
+
+
+def result_grades(step: str) -> tuple[tuple[int, str], ...]:
+    """Return of each digit of the number a line ends in whether it is that of what stands before the ``=``.
+
+    It looks at this line alone, which may do a wrong thing rightly. A line that is no calculation has none.
+
+    Args:
+        step: One line.
+
+    Returns:
+        Places in the line, and `RIGHT` or `WRONG` of each: wrong from the first digit on that differs.
+    """
+    found = _RESULT.fullmatch(step)
+    value = read_arithmetic(f"({found[1]})") if found is not None else None
+    if found is None or value is None:
+        return ()
+    true = str(value) if value.denominator == 1 else ""
+    stated, begin = found[2], found.start(2)
+    signs = [true.startswith(stated[: number + 1]) for number in range(len(stated))]
+    return tuple((begin + number, RIGHT if sign else WRONG) for number, sign in enumerate(signs))
 
 
 def is_right(attempts: Attempts, answer: str) -> bool:
