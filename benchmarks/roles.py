@@ -298,7 +298,7 @@ def main() -> None:
     """Read the arguments, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="abacus", help="the solver (default: %(default)s)")
-    parser.add_argument("--judge", default="abacus", help="judges and compares (default: %(default)s)")
+    parser.add_argument("--judge", default="abacus-judge", help="judges and compares (default: %(default)s)")
     parser.add_argument(
         "--questions", type=int, default=200, help="held-out problems a set (default: %(default)s)"
     )

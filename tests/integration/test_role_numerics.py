@@ -13,7 +13,7 @@ import pytest
 from tests.unit.attempts_bench import sampled
 from ttscale.backends import Backend, load_backend
 from ttscale.backends.base import Request
-from ttscale.reference import ABACUS_PATH
+from ttscale.reference import MODELS
 from ttscale.reference.mixture import ROLES, Mixture
 from ttscale.reference.roles.attempts import to_line
 from ttscale.reference.tokenizer import encode_conversation
@@ -29,11 +29,15 @@ MAX_PROMPT_TOKENS = 900
 GREEDY = Sampling(temperature=0.0, max_tokens=96)
 
 
-def prompts_of(role: str, attempts: Path) -> list[Prompt]:
+JUDGED = ("judge", "compare")
+"""The roles of the judge; all others are those of the solver."""
+
+
+def prompts_of(role: str, model: str, attempts: Path) -> list[Prompt]:
     """Return prompts of a role about problems that no model was trained on."""
     from tokenizers import Tokenizer
 
-    tokenizer = Tokenizer.from_file(str(ABACUS_PATH / "tokenizer.json"))
+    tokenizer = Tokenizer.from_file(str(MODELS[model] / "tokenizer.json"))
     drawn = Mixture({role: 1.0}, 90, attempts).conversations()
     short = (one for one in drawn if len(encode_conversation(tokenizer, one)[0]) <= MAX_PROMPT_TOKENS)
     return [one.prompt for one in itertools.islice(short, NUM_PROMPTS)]
@@ -54,13 +58,22 @@ async def written(backend: Backend, prompts: Sequence[Prompt]) -> list[tuple[int
     return [task.result() for task in tasks]
 
 
-async def test_greedy_tokens_are_the_same_in_every_role(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("model", "roles"),
+    [
+        ("abacus", [role for role in ROLES if role not in JUDGED]),
+        ("abacus-judge", list(JUDGED)),
+        ("abacus-s", ["solve"]),
+    ],
+)
+async def test_greedy_tokens_are_the_same_in_every_role(model: str, roles: list[str], tmp_path: Path) -> None:
     attempts = tmp_path / "attempts.jsonl"
     attempts.write_text("\n".join(map(to_line, sampled(80))), encoding="utf-8")
-    prompts = {role: prompts_of(role, attempts) for role in ROLES}
+    prompts = {role: prompts_of(role, model, attempts) for role in roles}
+    assert {role: len(several) for role, several in prompts.items()} == dict.fromkeys(roles, NUM_PROMPTS)
     flat = list(itertools.chain.from_iterable(prompts.values()))
-    embedded = await written(load_backend("hf:abacus"), flat)
-    vllm = await written(load_backend("vllm:abacus"), flat)
-    roles = [role for role, several in prompts.items() for _ in several]
-    differing = [role for role, one, other in zip(roles, embedded, vllm, strict=True) if one != other]
+    embedded = await written(load_backend(f"hf:{model}"), flat)
+    vllm = await written(load_backend(f"vllm:{model}"), flat)
+    asked = [role for role, several in prompts.items() for _ in several]
+    differing = [role for role, one, other in zip(asked, embedded, vllm, strict=True) if one != other]
     assert not differing, f"{len(differing)} of {len(flat)} differ, in the roles {sorted(set(differing))}"

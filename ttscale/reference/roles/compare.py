@@ -54,8 +54,8 @@ def about_pair(
     template = load_template("compare")
     prompt = template.render(question=problem.question, solution_a=pair[0].text, solution_b=pair[1].text)
     lessons, choice = lessons_within(prompt.messages[-1].content, pair), CHOICES[0 if right_first else 1]
-    learnt = {"copied": lessons.copied} if copy else {"grades": lessons.grades}
-    return exchange(prompt, choice, problem.key, **learnt)
+    grades, copied = ((), lessons.copied) if copy else (lessons.grades, ())
+    return exchange(prompt, choice, problem.key, grades=grades, copied=copied)
 
 
 def _right(problem: Attempts, rng: random.Random) -> list[Labelled]:

@@ -102,8 +102,8 @@ def about_answer(problem: Attempts, solution: Labelled, *, copy: bool = False) -
     """Return the conversation that judges whether a whole solution has the right answer."""
     prompt = load_template("judge_answer").render(question=problem.question, solution=solution.text)
     lessons = lessons_within(prompt.messages[-1].content, [solution])
-    learnt = {"copied": lessons.copied} if copy else {"grades": lessons.grades}
-    return exchange(prompt, _verdict(solution.is_right), problem.key, **learnt)
+    grades, copied = ((), lessons.copied) if copy else (lessons.grades, ())
+    return exchange(prompt, _verdict(solution.is_right), problem.key, grades=grades, copied=copied)
 
 
 def _verdict(sign: bool) -> str:
