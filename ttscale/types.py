@@ -61,6 +61,12 @@ class Prompt:
         head = (Message("system", system),) if system is not None else ()
         return cls(messages=(*head, Message("user", content)))
 
+    @property
+    def question(self) -> str:
+        """What it asks: its last user message, or its raw text; empty for token ids."""
+        asked = (message.content for message in reversed(self.messages) if message.role == "user")
+        return next(asked, self.text or "")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sampling:
@@ -212,6 +218,13 @@ class Score:
     """Per-step values, for process verifiers."""
     reason: str = ""
     """In a few words, why: ``"timeout"``, ``"no answer"``, or what the verifier wants to say."""
+
+    @property
+    def relative(self) -> float | None:
+        """The value's place between the least and the greatest, in [0, 1]; ``None``: it has none."""
+        if self.value is None or self.high <= self.low:
+            return None
+        return (self.value - self.low) / (self.high - self.low)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -300,7 +300,7 @@ class _Session:
             cell=cell.number,
             position=position,
             problem_id=problem.id,
-            question=_question(problem),
+            question=problem.prompt.question,
             target=problem.target,
             outcome=outcome,
             grade=grade,
@@ -367,12 +367,6 @@ class _Session:
             titles = (self.cell.benchmark_title, self.cell.strategy_title)
             usage, seconds = self.engine.ledger.usage, self.clock() - self.began_waiting
             self.listener(self.tracker.progress(self.cell.number, titles, usage, seconds))
-
-
-def _question(problem: Problem) -> str:
-    """Return what the model was asked: its last user message, or the raw text."""
-    asked = [message.content for message in problem.prompt.messages if message.role == "user"]
-    return asked[-1] if asked else problem.prompt.text or ""
 
 
 def _spent(store: ResultStore) -> tuple[Usage, float]:

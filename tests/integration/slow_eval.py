@@ -18,7 +18,6 @@ from pathlib import Path
 
 from ttscale.database import transaction
 from ttscale.testing import FakeBackend, Reply
-from ttscale.testing.script import asked
 from ttscale.types import Prompt
 from ttscale_evals.config import EvalConfig
 from ttscale_evals.progress import Progress
@@ -30,7 +29,7 @@ def logging_rule(log: Path) -> Callable[[Prompt, int, int], Reply]:
     """Answer by the seed alone, in 5 to 40 ms, and write down what was asked."""
 
     def rule(prompt: Prompt, seed: int, ordinal: int) -> Reply:
-        question = asked(prompt)
+        question = prompt.question
         with log.open("a") as file:
             file.write(question + "\n")
         draw = random.Random(seed)

@@ -15,7 +15,6 @@ import pytest
 from ttscale.backends import Backend, Capabilities
 from ttscale.cli import main
 from ttscale.testing import FakeBackend, Reply
-from ttscale.testing.script import asked
 from ttscale.types import JSON, Prompt
 
 ROW_KEYS = {
@@ -52,7 +51,7 @@ def use_backend(monkeypatch: pytest.MonkeyPatch) -> UseBackend:
 
 def adding(prompt: Prompt, seed: int, ordinal: int) -> Reply:
     """Add rightly, but take 3 + 3 for 7."""
-    found = re.search(r"What is (\d+)", asked(prompt))
+    found = re.search(r"What is (\d+)", prompt.question)
     assert found is not None
     n = int(found[1])
     return Reply(f"\\boxed{{{7 if n == 3 else 2 * n}}}", seconds=0.001)
@@ -164,7 +163,7 @@ def test_failed_problems_are_listed_and_exit_with_1(
     def failing(prompt: Prompt, seed: int, ordinal: int) -> Reply:
         return (
             Reply("x", error="engine\x1b[2J broke")
-            if "2 + 2" in asked(prompt)
+            if "2 + 2" in prompt.question
             else adding(prompt, seed, ordinal)
         )
 

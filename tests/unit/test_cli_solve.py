@@ -128,7 +128,10 @@ def test_a_failed_strategy_exits_with_1(use_backend: UseBackend, capsys: pytest.
     ("words", "sentence"),
     [
         (["--strategy", "singel"], "No strategy is called 'singel'; did you mean 'single'?"),
-        (["--set", "m=4"], "strategy 'self_consistency' has no parameter 'm'; it has: n, "),
+        (
+            ["--set", "m=4"],
+            "strategy 'self_consistency' has no parameter 'm'; it has: n, temperature, max_tokens, rule, stop",
+        ),
         (["--set", "n=many"], "strategy 'self_consistency': n='many' is wrong"),
         (["--set", "n"], "--set 'n' is not KEY=VALUE; write --set n=16"),
         (["--budget", "tokens=1"], "; raise tokens in the budget to at least "),

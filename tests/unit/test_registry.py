@@ -142,7 +142,7 @@ def test_an_unknown_name_is_refused_with_the_nearest() -> None:
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ("self_consistency:m=3", "has no parameter 'm'; it has: n, "),
+        ("self_consistency:m=3", "has no parameter 'm'; it has: n, temperature, max_tokens, rule, stop"),
         ("self_consistency:n=many", "n='many' is wrong: "),
         ("self_consistency:n=2.5", "n=2.5 is wrong: "),
         ("self_consistency:n=[1]", r"n=\[1\] is wrong: "),

@@ -13,7 +13,6 @@ from tests.unit.replay_pools import EASY, SPLIT, compare, config_of, write_pool
 from ttscale import Engine
 from ttscale.answers import answer_key
 from ttscale.bank import Recorder, run_replay
-from ttscale.bank.sample import question_of
 from ttscale.errors import ConfigError, DataError
 from ttscale.strategies import SelfConsistency
 from ttscale.testing import FakeBackend, noisy_answers
@@ -136,9 +135,9 @@ def test_a_recorded_set_of_reasoning_gym_is_graded_by_its_own_checker(tmp_path: 
     spec, path = "countdown:min_numbers=3,max_numbers=3,size=2", tmp_path / "bank.sqlite"
     problems = list(create_benchmark(spec).problems())
     right, value = (str(problem.target) for problem in problems)
-    script = {question_of(problem.prompt): "" for problem in problems}
-    script |= {question_of(problems[0].prompt): f"\\boxed{{{right}}}"}
-    script |= {question_of(problems[1].prompt): f"\\boxed{{{answer_key(value)}}}"}
+    script = {problem.prompt.question: "" for problem in problems}
+    script |= {problems[0].prompt.question: f"\\boxed{{{right}}}"}
+    script |= {problems[1].prompt.question: f"\\boxed{{{answer_key(value)}}}"}
 
     async def run() -> None:
         recorder = Recorder(FakeBackend(script), path)

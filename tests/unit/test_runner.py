@@ -14,7 +14,6 @@ import pytest
 from ttscale.backends import Backend, Capabilities
 from ttscale.errors import BackendUnavailable, BudgetTooSmall, CapabilityError, ConfigError, PluginError
 from ttscale.testing import FakeBackend, Reply, Script, noisy_answers, virtual_clock
-from ttscale.testing.script import asked
 from ttscale.types import Problem, Prompt
 from ttscale.workers import Workers
 from ttscale_evals.benchmarks import Grade, create_benchmark
@@ -391,7 +390,7 @@ async def test_best_of_n_with_the_sets_checker_is_right_wherever_one_sample_is(t
 
     def rule(prompt: Prompt, seed: int, ordinal: int) -> str:
         solved = random.Random(seed).random() < 0.3
-        return f"\\boxed{{{solutions[asked(prompt)] if solved else '1 + 1'}}}"
+        return f"\\boxed{{{solutions[prompt.question] if solved else '1 + 1'}}}"
 
     strategies = ["single", "best_of_n:n=8,verifier=reasoning_gym,stop=never"]
     config = EvalConfig.load(None, {"benchmarks": [spec], "strategies": strategies})

@@ -19,7 +19,7 @@ from typing import IO, TYPE_CHECKING, Final, cast
 from ttscale.bank.bank import VERSION, Bank
 from ttscale.bank.plain import Columns, add_plain_rows
 from ttscale.bank.rows import Row, from_row, to_row
-from ttscale.bank.sample import RecordedProblem, model_from_json, prompt_from_json, prompt_json, question_of
+from ttscale.bank.sample import RecordedProblem, model_from_json, prompt_from_json, prompt_json
 from ttscale.database import is_database
 from ttscale.errors import ConfigError, DataError, MissingExtra
 from ttscale.records import Record, read_records
@@ -121,7 +121,7 @@ def copy_bank(source: Bank, target: Bank) -> None:
             if not model.can_seed and target.heads(begun.key):
                 raise DataError(
                     f"{str(source.path)!r}: {str(target.path)!r} already holds samples of "
-                    f"{question_of(series.prompt)[:80]!r} from {model.profile.name!r}, and no seeds tell "
+                    f"{series.prompt.question[:80]!r} from {model.profile.name!r}, and no seeds tell "
                     f"whether they are the same; import into a new bank."
                 )
             for sample in source.samples(series.key):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from ttscale.bank.bank import Bank
-from ttscale.bank.sample import question_of
 from ttscale.types import Problem, Prompt
 
 
@@ -22,7 +21,7 @@ def problems_of(bank: Bank, model: str) -> list[tuple[str, Problem]]:
     noted = [problem for problem in bank.problems() if problem.prompt in prompts]
     if not noted:
         asked = [sources.get(prompt, prompt) for prompt in prompts]
-        return [("", Problem(id=question_of(prompt), prompt=prompt)) for prompt in asked if _asks(prompt)]
+        return [("", Problem(id=prompt.question, prompt=prompt)) for prompt in asked if _asks(prompt)]
     return [
         (
             known.benchmark,
@@ -34,4 +33,4 @@ def problems_of(bank: Bank, model: str) -> list[tuple[str, Problem]]:
 
 def _asks(prompt: Prompt) -> bool:
     """Whether a prompt asks something, and is not the beginning of an answer that was to be continued."""
-    return bool(question_of(prompt)) and not (prompt.messages and prompt.messages[-1].role == "assistant")
+    return bool(prompt.question) and not (prompt.messages and prompt.messages[-1].role == "assistant")

@@ -21,7 +21,6 @@ from ttscale.bank.sample import (
     SampleHead,
     Settings,
     prompt_digest,
-    question_of,
     series_key,
 )
 from ttscale.bank.vocabulary import Vocabulary
@@ -200,7 +199,7 @@ class Recorder(Backend):
                 benchmark=benchmark,
                 id=problem.id,
                 prompt=self.encode(problem.prompt),
-                question=question_of(problem.prompt) or None,
+                question=problem.prompt.question or None,
                 target=problem.target,
             )
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Final, Literal, Self, TypeAlias, cast, get_args
 
@@ -256,9 +256,3 @@ def series_key(model: str, prompt: str, settings: Settings | None) -> str:
         settings: ``None``: unknown.
     """
     return digest([model, prompt, None if settings is None else settings.to_json()])
-
-
-def question_of(prompt: Prompt) -> str:
-    """Return what a prompt asks: its last user message, or its raw text; empty for token ids."""
-    asked: Sequence[str] = [message.content for message in prompt.messages if message.role == "user"]
-    return asked[-1] if asked else prompt.text or ""

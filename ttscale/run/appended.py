@@ -8,7 +8,6 @@ from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from ttscale.errors import BackendError
-from ttscale.run.draw import continuation
 from ttscale.types import Message, Prompt, Sample
 
 if TYPE_CHECKING:
@@ -30,6 +29,10 @@ def appended(prompt: Prompt, text: str, backend: Backend) -> Prompt:
         return prompt
     if prompt.token_ids is not None:
         return Prompt(token_ids=prompt.token_ids + _ids_of(text, backend))
+    return _with_text(prompt, text)
+
+
+def _with_text(prompt: Prompt, text: str) -> Prompt:
     if prompt.text is not None:
         return Prompt(text=prompt.text + text)
     *before, last = prompt.messages
@@ -77,7 +80,21 @@ def extended(sample: Sample, then: str, backend: Backend) -> Prompt:
     if then and exact and sample.prompt.token_ids is not None:
         token_ids, rest = without_end(sample, backend.decode)
         sample, then = replace(sample, token_ids=token_ids), rest + then
-    return appended(backend.encode(continuation(sample, exact=exact)), then, backend)
+    return appended(backend.encode(_written(sample, exact=exact)), then, backend)
+
+
+def _written(sample: Sample, *, exact: bool) -> Prompt:
+    """Return a sample behind its prompt: as token ids where the backend takes them, else as text.
+
+    Raises:
+        BackendError: it was drawn from token ids, which the backend does not take.
+    """
+    prompt = sample.prompt
+    if prompt.token_ids is None:
+        return _with_text(prompt, sample.text)
+    if not exact:
+        raise BackendError(f"sample {sample.index} was drawn from token ids that this backend cannot continue")
+    return Prompt(token_ids=prompt.token_ids + sample.token_ids)
 
 
 def without_end(sample: Sample, decode: Callable[[Sequence[int]], str]) -> tuple[tuple[int, ...], str]:

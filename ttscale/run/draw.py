@@ -9,7 +9,7 @@ from ttscale.backends.base import Chunk
 from ttscale.budget import Amount, CostModel, Reservation
 from ttscale.scheduling import Job
 from ttscale.trace import Span
-from ttscale.types import Bucket, Prompt, Sample, SampleUsage, Timings, Usage
+from ttscale.types import Bucket, Sample, SampleUsage, Timings, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,28 +97,3 @@ def booked(usage: SampleUsage, *, bucket: Bucket, ended_itself: bool, cost: Cost
     else:
         plain = Usage(prompt_computed=computed, prompt_cached=cached, cancelled=generated, calls=1)
     return cost.priced(plain, prompt_computed=computed, prompt_cached=cached, generated=generated)
-
-
-def continuation(sample: Sample, *, exact: bool) -> Prompt:
-    """Return the prompt that continues a sample where it ended.
-
-    Args:
-        sample: what to continue.
-        exact: whether the backend takes token ids; else the text is put into the conversation.
-
-    Raises:
-        ValueError: neither ids nor text can say where the sample ended.
-    """
-    from ttscale.types import Message
-
-    prompt = sample.prompt
-    if exact and prompt.token_ids is not None:
-        return Prompt(token_ids=prompt.token_ids + sample.token_ids)
-    if prompt.text is not None:
-        return Prompt(text=prompt.text + sample.text)
-    if prompt.messages:
-        *before, last = prompt.messages
-        if last.role == "assistant":
-            return Prompt(messages=(*before, Message("assistant", last.content + sample.text)))
-        return Prompt(messages=(*prompt.messages, Message("assistant", sample.text)))
-    raise ValueError(f"sample {sample.index} was drawn from token ids that this backend cannot continue")

@@ -77,7 +77,7 @@ def reply_of(script: Script, prompt: Prompt, seed: int, ordinal: int) -> Reply:
     if isinstance(script, str):
         return Reply(script)
     if isinstance(script, Mapping):
-        question = asked(prompt)
+        question = prompt.question
         if question not in script:
             raise LookupError(f"the script has no reply to {question!r}")
         return reply_of(script[question], prompt, seed, ordinal)
@@ -113,14 +113,6 @@ def rest_of(reply: Reply, begun: str, num_begun: int) -> Reply:
         top_logprobs=None if reply.top_logprobs is None else reply.top_logprobs[done:],
         fail_after=None if reply.fail_after is None else max(0, reply.fail_after - done),
     )
-
-
-def asked(prompt: Prompt) -> str:
-    """Return the question in a prompt: the text of its last user message, or its raw text."""
-    for message in reversed(prompt.messages):
-        if message.role == "user":
-            return message.content
-    return prompt.text or ""
 
 
 def noisy_answers(

@@ -88,5 +88,4 @@ def question_of(problem: Problem, run: Run) -> str:
     prompt = problem.prompt
     if prompt.token_ids is not None:
         return run.decode(prompt.token_ids)
-    said = [message.content for message in prompt.messages if message.role == "user"]
-    return said[-1] if said else prompt.text or ""
+    return prompt.question

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ttscale.backends import Capabilities
 from ttscale.backends.replay import choose_model, recorded_capabilities
-from ttscale.bank import Bank, Columns, RecordedModel, SampleHead, Settings, open_pool, problems_of
+from ttscale.bank import Bank, Columns, RecordedModel, SampleHead, Settings, open_pool, problems_of, short_names
 from ttscale.errors import ConfigError, DataError
 from ttscale.types import JSON, Problem, Prompt, Sampling
 
@@ -107,7 +107,7 @@ def read_pool(path: Path, columns: Mapping[str, str] | None = None) -> Pool:
 def _read_pool(path: Path, columns: tuple[tuple[str, str], ...], changed: int, size: int) -> Pool:
     with open_pool(path, columns=Columns.parse(dict(columns))) as bank:
         models = bank.models()
-        names = _short_names(models)
+        names = short_names(models)
         recordings = [
             recording
             for model, name in zip(models, names, strict=True)
@@ -116,15 +116,6 @@ def _read_pool(path: Path, columns: tuple[tuple[str, str], ...], changed: int, s
     if not recordings:
         raise DataError(f"{str(path)!r} holds no samples of any problem; record some first.")
     return Pool(path=path, models=models, recordings=recordings)
-
-
-def _short_names(models: Sequence[RecordedModel]) -> list[str]:
-    """Return of each model the shortest name that no other one has."""
-    last, whole = ([Path(m.profile.name).name for m in models], [m.profile.name for m in models])
-    return [
-        next((names[at] for names in (last, whole) if names.count(names[at]) == 1), model.fingerprint[:8])
-        for at, model in enumerate(models)
-    ]
 
 
 # ── one model ─────────────────────────────────────────────────────────────────────────────────────────────

@@ -46,7 +46,10 @@ class AdaptiveConsistency(DrawOptions):
 
         agreement = Agreement(agree, self.decide_by)
         poll = Poll(run, electorate=agreement, decide_by=self.decide_by)
-        sampling = self.sampling()
-        async with run.sample(problem.prompt, n=self.n, sampling=sampling, window=self.window) as samples:
-            await poll.hear(samples, until=lambda: agreement.is_reached, num_expected=self.n)
-        return poll.outcome()
+        return await poll.draw(
+            problem,
+            n=self.n,
+            sampling=self.sampling(),
+            until=lambda: agreement.is_reached,
+            window=self.window,
+        )

@@ -137,7 +137,7 @@ class _Contest:
         return Outcome(
             answer=self.candidates[chosen].answer,
             key=self.candidates[chosen].key,
-            confidence=_relative(self.scores.get(chosen)),
+            confidence=score.relative if (score := self.scores.get(chosen)) is not None else None,
             text=self.samples[chosen].text,
             candidates=candidates,
             stop_reason=self.stop_reason,
@@ -148,10 +148,3 @@ class _Contest:
         if len(errors) == len(self.samples):
             return Outcome(answer=None, candidates=candidates, stop_reason="error", error=errors[0])
         return Outcome(answer=None, candidates=candidates, stop_reason=self.stop_reason)
-
-
-def _relative(score: Score | None) -> float | None:
-    """Return a score's place between its least and greatest value, in [0, 1]."""
-    if score is None or score.value is None or score.high <= score.low:
-        return None
-    return (score.value - score.low) / (score.high - score.low)

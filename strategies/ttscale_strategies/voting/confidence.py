@@ -85,10 +85,7 @@ class ConfidenceVote(DrawOptions):
         """
         require_top_logprobs(run, self.top_logprobs)
         poll = Poll(run, self._elect, measure=self._measure())
-        sampling = self.sampling(logprobs=self.top_logprobs)
-        async with run.sample(problem.prompt, n=self.n, sampling=sampling) as samples:
-            await poll.hear(samples)
-        return poll.outcome()
+        return await poll.draw(problem, n=self.n, sampling=self.sampling(logprobs=self.top_logprobs))
 
     def _measure(self) -> Measure:
         if self.measure == "self_certainty":

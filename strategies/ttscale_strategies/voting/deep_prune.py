@@ -10,7 +10,7 @@ from typing import ClassVar
 from ttscale.errors import BudgetExhausted
 from ttscale.run import Run
 from ttscale.template import numbered
-from ttscale.types import Outcome, Problem, Sample, SampleUsage, Score, Timings
+from ttscale.types import Outcome, Problem, Sample, SampleUsage, Timings
 from ttscale.verifier import Verifier
 from ttscale_strategies.voting._options import DrawOptions, require_positive
 from ttscale_strategies.voting.deep_prune_overlap import WordSequences, overlap, word_sequences
@@ -217,7 +217,7 @@ class _Pruning:
         if verifier is None:
             return [overlap(self._words_of(index), self._words_of(member)) for member in members]
         scores = await self._run.score([self._pair(member, index) for member in members], verifier)
-        return [_relative(score) for score in scores]
+        return [score.relative or 0.0 for score in scores]
 
     def _words_of(self, index: int) -> WordSequences:
         if index not in self._words:
@@ -236,10 +236,3 @@ class _Pruning:
             seed=0,
             timings=Timings(submitted=self._run.now()),
         )
-
-
-def _relative(score: Score) -> float:
-    """Return a score's place between its least and greatest value, in [0, 1]; 0 for a score without value."""
-    if score.value is None or score.high <= score.low:
-        return 0.0
-    return (score.value - score.low) / (score.high - score.low)

@@ -53,10 +53,7 @@ class InverseEntropyVote(DrawOptions):
         require_top_logprobs(run, self.top_logprobs)
         measure = entropy_measure(self.top_logprobs, renormalise=self.renormalise)
         poll = Poll(run, self._elect, measure=measure)
-        sampling = self.sampling(logprobs=self.top_logprobs)
-        async with run.sample(problem.prompt, n=self.n, sampling=sampling) as samples:
-            await poll.hear(samples)
-        return poll.outcome()
+        return await poll.draw(problem, n=self.n, sampling=self.sampling(logprobs=self.top_logprobs))
 
     def _elect(self, ballots: Sequence[Ballot]) -> Election | None:
         entropies = [ballot.measured for ballot in ballots]

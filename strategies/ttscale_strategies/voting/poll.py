@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 from ttscale.answers import AnswerClasses, extract_answer
 from ttscale.errors import BudgetExhausted
 from ttscale.run import Run, SampleBlock
-from ttscale.types import Candidate, Outcome, Sample, StopReason
+from ttscale.types import Candidate, Outcome, Problem, Sample, Sampling, StopReason
 from ttscale_strategies.voting.rules import Election, Majority, majority
 
 DecideBy: TypeAlias = Literal["index", "arrival"]
@@ -107,6 +107,31 @@ class Poll:
         """All ballots, by sample index."""
         self.stop_reason: StopReason = "finished"
 
+    async def draw(
+        self,
+        problem: Problem,
+        *,
+        n: int,
+        sampling: Sampling,
+        until: Callable[[], bool] = _never,
+        window: int | None = None,
+    ) -> Outcome:
+        """Draw up to n samples of a problem and return what they elect.
+
+        Args:
+            problem: asked of the run's model.
+            n: most samples.
+            sampling: how tokens are drawn.
+            until: asked after each sample; what still runs when it holds is aborted.
+            window: samples at work at once; ``None``: all.
+
+        Raises:
+            BudgetExhausted: the budget does not buy a single sample.
+        """
+        async with self._run.sample(problem.prompt, n=n, sampling=sampling, window=window) as samples:
+            await self.hear(samples, until=until, num_expected=n)
+        return self.outcome()
+
     async def hear(
         self,
         samples: SampleBlock,
@@ -155,8 +180,11 @@ class Poll:
             Ballot(sample=sample, answer=answer, key=key, measured=measured)
             for (sample, answer, measured), key in zip(ordered, keys, strict=True)
         )
-        best = self.outcome()
-        self._run.best(best.answer, key=best.key, confidence=best.confidence, text=best.text)
+        elected, share = self._elected()
+        if elected is None:
+            self._run.best(None)
+        else:
+            self._run.best(elected.answer, key=elected.key, confidence=share, text=elected.sample.text)
 
     @property
     def prefix(self) -> tuple[Ballot, ...]:
@@ -180,20 +208,25 @@ class Poll:
     def outcome(self) -> Outcome:
         """Return who is elected; the answer's text is that of the winner's first voter by index."""
         candidates = tuple(ballot.candidate for ballot in self.ballots)
+        elected, share = self._elected()
+        if elected is not None:
+            return Outcome(
+                answer=elected.answer,
+                key=elected.key,
+                confidence=share,
+                text=elected.sample.text,
+                candidates=candidates,
+                stop_reason=self.stop_reason,
+            )
+        if all(ballot.sample.is_error for ballot in self.ballots):
+            error = self.ballots[0].sample.error if self.ballots else None
+            return Outcome(answer=None, candidates=candidates, stop_reason="error", error=error)
+        return Outcome(answer=None, candidates=candidates, stop_reason=self.stop_reason)
+
+    def _elected(self) -> tuple[Ballot | None, float | None]:
+        """Return the winner's first voter by index, and the winner's share."""
         voters = self.voters
         winner = self._rule(voters)
         if winner is None:
-            errors = [ballot.sample.error for ballot in self.ballots if ballot.sample.is_error]
-            if len(errors) == len(self.ballots):
-                error = errors[0] if errors else None
-                return Outcome(answer=None, candidates=candidates, stop_reason="error", error=error)
-            return Outcome(answer=None, candidates=candidates, stop_reason=self.stop_reason)
-        elected = next(ballot for ballot in voters if ballot.key == winner.key)
-        return Outcome(
-            answer=elected.answer,
-            key=elected.key,
-            confidence=winner.share,
-            text=elected.sample.text,
-            candidates=candidates,
-            stop_reason=self.stop_reason,
-        )
+            return None, None
+        return next(ballot for ballot in voters if ballot.key == winner.key), winner.share

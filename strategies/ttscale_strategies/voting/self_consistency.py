@@ -43,9 +43,7 @@ class SelfConsistency(DrawOptions):
         def is_settled() -> bool:
             return self._is_decided(poll) if agreement is None else agreement.is_reached
 
-        async with run.sample(problem.prompt, n=self.n, sampling=self.sampling()) as samples:
-            await poll.hear(samples, until=is_settled, num_expected=self.n)
-        return poll.outcome()
+        return await poll.draw(problem, n=self.n, sampling=self.sampling(), until=is_settled)
 
     def _is_decided(self, poll: Poll) -> bool:
         if self.stop == "never" or self.rule != "majority":

@@ -35,6 +35,4 @@ class ShortestMajority(DrawOptions):
     async def solve(self, problem: Problem, run: Run) -> Outcome:
         """Vote when all samples are in, or the budget is spent."""
         poll = Poll(run, shortest_rule(self.law))
-        async with run.sample(problem.prompt, n=self.n, sampling=self.sampling()) as samples:
-            await poll.hear(samples)
-        return poll.outcome()
+        return await poll.draw(problem, n=self.n, sampling=self.sampling())

@@ -10,7 +10,7 @@ from itertools import groupby
 
 from ttscale.backends.base import Request
 from ttscale.bank import NO_LOGPROBS, Bank, RecordedModel, SampleHead, Settings
-from ttscale.bank.sample import prompt_digest, question_of, series_key
+from ttscale.bank.sample import prompt_digest, series_key
 from ttscale.errors import BackendError
 from ttscale.types import Prompt, SampleUsage, Sampling
 
@@ -202,7 +202,7 @@ class Dealer:
         """Return the recorded prompt that is meant; in a plain pool a question or a problem's id names it."""
         if not self._model.is_imported:
             return prompt
-        asked = question_of(prompt)
+        asked = prompt.question
         lines = asked.split("\n")
         beginnings = ("\n".join(lines[:end]) for end in range(len(lines), 0, -1))
         return next((self._asked[text] for text in beginnings if text in self._asked), prompt)
@@ -215,7 +215,7 @@ class Dealer:
         ids = [problem.id for problem in problems]
         found = {problem.id: problem.prompt for problem in problems if ids.count(problem.id) == 1}
         found |= {f"{problem.benchmark}/{problem.id}": problem.prompt for problem in problems}
-        return found | {question_of(prompt): prompt for prompt in own}
+        return found | {prompt.question: prompt for prompt in own}
 
     def _best_greedy(self, recordings: Recordings, sampling: Sampling) -> SampleHead:
         return self._choose([head for heads in recordings.draws.values() for head in heads], sampling)
@@ -262,7 +262,7 @@ class Dealer:
                 f"{self._where} holds 0 samples of this prompt at {settings}; it has {', '.join(others)}. "
                 f"Ask for one of these, or record these settings."
             )
-        asked = question_of(prompt)
+        asked = prompt.question
         shown = f", {asked[:80]!r}" if asked else ""
         return (
             f"{self._where} holds 0 samples of this prompt{shown}; record it, or ask what was recorded "

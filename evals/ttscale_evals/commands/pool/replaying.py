@@ -8,7 +8,6 @@ from typing import TypeAlias
 
 from ttscale.backends.replay import ReplayBackend, choose_model
 from ttscale.bank import Bank, RecordedModel, problems_of
-from ttscale.bank.sample import question_of
 from ttscale.budget import Budget
 from ttscale.engine import Engine
 from ttscale.errors import ConfigError
@@ -44,7 +43,7 @@ class Choice:
         problems = problems_of(bank, model.fingerprint)
         if self.question is not None:
             question = self.question.strip()
-            found = [one for one in problems if question_of(one[1].prompt).strip() == question]
+            found = [one for one in problems if one[1].prompt.question.strip() == question]
             return model, found[:1] or [("", Problem.ask(self.question))]
         if self.benchmark is not None:
             names = list(dict.fromkeys(benchmark for benchmark, _ in problems))
@@ -89,7 +88,7 @@ class Replay:
         return {
             "benchmark": self.benchmark,
             "problem": self.problem.id,
-            "question": question_of(self.problem.prompt),
+            "question": self.problem.prompt.question,
             "target": self.problem.target,
             "order": self.order,
             "answer": outcome.answer,
