@@ -8,6 +8,7 @@ export OMP_NUM_THREADS ?= 1
 export PYTHON
 
 MODEL := $(if $(BACKEND),$(BACKEND):abacus,abacus)
+QUICK_TESTS := $(BIN)/python -m pytest -m "not integration" --numprocesses auto --maxprocesses 4
 OUT ?= runs/demo-$(shell date +%Y%m%d-%H%M%S)
 
 .PHONY: help setup demo test test-fast lint format clean
@@ -23,10 +24,11 @@ demo: setup  ## Evaluate three strategies on three benchmarks and write a report
 
 test: setup  ## Run every test, real engines, server and browser included.
 	@scripts/setup-browser
-	$(BIN)/python -m pytest
+	$(QUICK_TESTS)
+	$(BIN)/python -m pytest -m integration
 
 test-fast: setup  ## Run the quick tests only.
-	$(BIN)/python -m pytest -m "not integration"
+	$(QUICK_TESTS)
 
 lint: setup  ## Lint, check formatting and types.
 	$(BIN)/ruff check .

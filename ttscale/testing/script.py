@@ -6,11 +6,13 @@ import math
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Final, TypeAlias
 
 from ttscale.types import FinishReason, Prompt
 
 _LEAST_LOGPROB: Final = -30.0
+_LN_2: Final = math.log(2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,12 +162,9 @@ def top_logprobs(token_id: int, logprob: float, num_top: int, vocabulary: Sequen
 
     The probability that the chosen token leaves is shared out by halves among tokens of `vocabulary`.
     """
-    left = max(1.0 - math.exp(logprob), math.exp(_LEAST_LOGPROB))
-    others = [other for other in vocabulary if other != token_id]
-    shared = {
-        other: max(_LEAST_LOGPROB, math.log(left) - (rank + 1) * math.log(2))
-        for rank, other in enumerate(others[:num_top])
-    }
+    left = math.log(max(1.0 - math.exp(logprob), math.exp(_LEAST_LOGPROB)))
+    others = islice((other for other in vocabulary if other != token_id), num_top)
+    shared = {other: max(_LEAST_LOGPROB, left - rank * _LN_2) for rank, other in enumerate(others, 1)}
     ranked = sorted({token_id: logprob, **shared}.items(), key=lambda item: -item[1])
     top = dict(ranked[:num_top])
     top.setdefault(token_id, logprob)
