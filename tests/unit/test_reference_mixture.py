@@ -48,7 +48,9 @@ def test_attempts_are_gone_through_again_and_again(attempts: Path) -> None:
 def test_every_phrase_of_a_role_is_in_the_list(role: str) -> None:
     known = phrases()
     text = "".join(turn.text for one in drawn(Mixture({role: 1.0}, 0), 20) for turn in one.turns)
-    assert role == "solve" or any(phrase in text for phrase in known)
+    assert role in ("solve", "check") or any(
+        phrase in text for phrase in known
+    )  # these say no more than numbers
     assert len(known) == len(set(known))
 
 

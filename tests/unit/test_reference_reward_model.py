@@ -109,11 +109,20 @@ def test_the_step_token_is_what_the_verifier_ends_steps_with() -> None:
     assert PRMVerifier().step_token == STEP_TOKEN
 
 
-def test_classes_are_learnt_at_step_tokens_only(vocabulary: Tokenizer) -> None:
-    tokens, targets = encode_graded(vocabulary, SOLUTION)
+def test_classes_are_learnt_at_step_tokens_and_at_the_digits_of_results(vocabulary: Tokenizer) -> None:
+    solution = GradedSolution("Calculate 7 + 5 - 1.", ("7+5=13", "13-1=12", "\\boxed{12}"), (False,) * 3)
+    learnt = [
+        (vocabulary.id_to_token(token), target)
+        for token, target in zip(*encode_graded(vocabulary, solution), strict=True)
+        if target != NO_TARGET
+    ]
+    assert learnt == [
+        ("1", 1), ("3", 0), (STEP_TOKEN, 0), ("1", 1), ("2", 1), (STEP_TOKEN, 0), (STEP_TOKEN, 0)
+    ]  # fmt: skip
+
+
+def test_a_step_token_within_a_step_ends_none(vocabulary: Tokenizer) -> None:
     [step_id] = vocabulary.encode(STEP_TOKEN, add_special_tokens=False).ids
-    learnt = [(token, target) for token, target in zip(tokens, targets, strict=True) if target != NO_TARGET]
-    assert learnt == [(step_id, 1), (step_id, 0), (step_id, 0)]
     forged = GradedSolution("q", (f"1+1=2{STEP_TOKEN}",), (True,))
     assert encode_graded(vocabulary, forged)[0].count(step_id) == 1
 
@@ -193,7 +202,8 @@ async def test_a_few_steps_lower_the_loss_and_the_result_grades_in_transformers(
     export_checkpoint(tmp_path, tmp_path / "model", course)
     assert not (tmp_path / "model" / "generation_config.json").exists()
     ids, targets = encode_graded(vocabulary, SOLUTION)
-    places = [place for place, target in enumerate(targets) if target != NO_TARGET]
+    places = [place for place, token in enumerate(ids) if token == vocabulary.token_to_id(STEP_TOKEN)]
+    assert all(targets[place] != NO_TARGET for place in places)
     load_weights(network.eval(), tmp_path / "model")  # rounded as they are
     with torch.no_grad():
         expected = network(input_ids=torch.tensor([ids])).logits[0, places].softmax(-1)[:, 1].tolist()
@@ -251,6 +261,39 @@ def test_the_body_starts_as_that_of_the_language_model(tmp_path: Path, vocabular
     assert not any(value.any() for name, value in network.state_dict().items() if "proj.bias" in name)
 
 
+def test_the_step_token_begins_as_the_line_end_it_stands_for_and_keeps_what_it_has_learnt(
+    tmp_path: Path, course: Course
+) -> None:
+    plain = tokenizers.Tokenizer.from_file(str(ABACUS_PATH / "tokenizer.json"))
+    language = build_model(TINY, vocabulary_size=plain.get_vocab_size(), seed=0)
+    export(language, plain, tmp_path / "language")
+    of_language = replace(course, start=tmp_path / "language")
+    vocabulary = load_or_make_tokenizer(tmp_path / "tokenizer.json", of_language, 10)
+    first = first_network(of_language, vocabulary)
+    embedding = first.model.embed_tokens.weight
+    [line_end], step_id = vocabulary.encode("\n").ids, vocabulary.token_to_id(STEP_TOKEN)
+    assert torch.equal(embedding[step_id], embedding[line_end])
+    with torch.no_grad():
+        embedding[step_id] = 1.0
+    export(first, vocabulary, tmp_path / "reward")
+    again = first_network(replace(course, start=tmp_path / "reward"), vocabulary)
+    assert (again.model.embed_tokens.weight[step_id] == 1.0).all()
+
+
+def test_frozen_layers_and_the_embedding_stay_as_they_are(
+    tmp_path: Path, course: Course, monkeypatch: pytest.MonkeyPatch, vocabulary: Tokenizer
+) -> None:
+    monkeypatch.setitem(ARCHITECTURES, "two", replace(TINY, num_layers=2))
+    network = first_network(replace(course, size="two", frozen_layers=1), vocabulary)
+    before = {name: weight.clone() for name, weight in network.state_dict().items()}
+    trainer = Trainer(network, Recipe(compile_model=False), tmp_path, seed=0)
+    trainer.step([[Example(*encode_graded(vocabulary, SOLUTION))]])
+    same = {name for name, weight in network.state_dict().items() if torch.equal(weight, before[name])}
+    frozen = {name for name in before if name.startswith(("model.embed_tokens.", "model.layers.0."))}
+    assert same & frozen == frozen
+    assert not [name for name in same - frozen if name.endswith("weight")]
+
+
 def test_a_reward_model_goes_on_as_one_but_not_as_a_language_model(
     tmp_path: Path, vocabulary: Tokenizer
 ) -> None:
@@ -276,7 +319,7 @@ def test_roles_that_teach_no_grades_are_refused(
 ) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(["--head", "process", "--attempts", str(attempts), "--out", str(tmp_path)])
-    assert "learns nothing from the role 'solve'; it learns from: judge" in capsys.readouterr().err
+    assert "learns nothing from the role 'solve'; it learns from: judge, check" in capsys.readouterr().err
 
 
 def test_a_language_model_learns_every_conversation(vocabulary: Tokenizer) -> None:

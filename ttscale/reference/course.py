@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +31,7 @@ class Course:
         start: An exported model of this size to start from; None: from nothing.
         logit_divisor: What the exported logits of a language model are divided by.
         head: What the network learns to give, see `HEADS`.
+        frozen_layers: The first layers, and the embedding, that stay as they are; 0: all learn.
 
     Raises:
         ConfigError: The head cannot learn from one of the roles.
@@ -40,6 +42,7 @@ class Course:
     start: Path | None = None
     logit_divisor: float = LOGIT_DIVISOR
     head: Head = HEADS["token"]
+    frozen_layers: int = 0
 
     def __post_init__(self) -> None:
         self.head.check_roles(self.mixture.shares)
@@ -53,8 +56,37 @@ def first_network(course: Course, tokenizer: Tokenizer) -> Network:
         seed=course.mixture.run_seed,
     )
     if course.start is not None:
-        load_weights(model, course.start)
+        known = load_weights(model, course.start)
+        _begin_as_line_ends(model, tokenizer, course.head.special_tokens, known=known)
+    _freeze(model, course.frozen_layers)
     return model
+
+
+def _begin_as_line_ends(model: Network, tokenizer: Tokenizer, tokens: Iterable[str], *, known: int) -> None:
+    """Give those of the tokens that are new to a network the embedding of the line end, whose place they take.
+
+    Args:
+        model: The network.
+        tokenizer: Its vocabulary.
+        tokens: Names of tokens.
+        known: How many tokens the network has learnt before; the others are new.
+    """
+    import torch
+
+    embedding = model.model.embed_tokens.weight
+    [line_end] = tokenizer.encode("\n", add_special_tokens=False).ids
+    with torch.no_grad():
+        for token in tokens:
+            [token_id] = tokenizer.encode(token, add_special_tokens=False).ids
+            if token_id >= known:
+                embedding[token_id] = embedding[line_end]
+
+
+def _freeze(model: Network, num_layers: int) -> None:
+    """Keep the embedding and the first layers as they are; 0 layers: nothing."""
+    kept = ("model.embed_tokens.", *(f"model.layers.{number}." for number in range(num_layers)))
+    for name, weight in model.named_parameters():
+        weight.requires_grad_(not (num_layers and name.startswith(kept)))
 
 
 def load_or_make_tokenizer(path: Path, course: Course, num_examples: int) -> Tokenizer:

@@ -1,11 +1,15 @@
-"""Solutions as a process reward model reads them: a step token ends each step, where its grade is learnt."""
+"""Solutions as a process reward model reads them: a step token ends each step, where its grade is learnt.
+
+So is that of each digit of a result, which nobody asks for later: it is where a mistake is made.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ttscale.reference.tokenizer import ASSISTANT, BEGIN, END, NO_TARGET, USER, encode_text
+from ttscale.reference.roles.steps import result_grades
+from ttscale.reference.tokenizer import ASSISTANT, BEGIN, END, NO_TARGET, USER
 from ttscale.registry import load_template
 from ttscale.template import RIGHT
 
@@ -56,25 +60,31 @@ def encode_graded(tokenizer: Tokenizer, solution: GradedSolution) -> tuple[list[
         solution: The solution.
 
     Returns:
-        The token ids, and for each the class of the step that it ends, 1 for right and 0 for wrong, or
-        `NO_TARGET`; of equal length.
+        The token ids, and for each what it is learnt to be, 1 for right, 0 for wrong, or `NO_TARGET`: whether
+        the step that it ends is right, or the digit of a result, see `result_grades`. Of equal length.
 
     Raises:
         ValueError: The vocabulary lacks the step token, or the question has it.
     """
-    ended = (step.replace(STEP_TOKEN, "") + STEP_TOKEN for step in solution.steps)
-    text = "".join((BEGIN, USER, solution.question.strip(), ASSISTANT, *ended, END))
-    tokens, step_id = encode_text(tokenizer, text), tokenizer.token_to_id(STEP_TOKEN)
-    ends = [place for place, token in enumerate(tokens) if token == step_id]
+    steps = [step.replace(STEP_TOKEN, "") for step in solution.steps]
+    opening = "".join((BEGIN, USER, solution.question.strip(), ASSISTANT))
+    text = "".join((opening, *(step + STEP_TOKEN for step in steps), END))
+    encoded, step_id = tokenizer.encode(text, add_special_tokens=False), tokenizer.token_to_id(STEP_TOKEN)
+    ends = [place for place, token in enumerate(encoded.ids) if token == step_id]
     if len(ends) != len(solution.signs):
         raise ValueError(
             f"{len(solution.signs)} steps have {len(ends)} step tokens; the vocabulary needs {STEP_TOKEN!r}, "
             "and the question must not contain it."
         )
-    targets = [NO_TARGET] * len(tokens)
-    for place, sign in zip(ends, solution.signs, strict=True):
-        targets[place] = int(sign)
-    return tokens, targets
+    targets, begin = [NO_TARGET] * len(encoded.ids), len(opening)
+    for step, end, sign in zip(steps, ends, solution.signs, strict=True):
+        targets[end] = int(sign)
+        for place, said in result_grades(step):
+            token = encoded.char_to_token(begin + place)
+            assert token is not None
+            targets[token] = int(said == RIGHT)
+        begin += len(step) + len(STEP_TOKEN)
+    return list(encoded.ids), targets
 
 
 def encode_steps(tokenizer: Tokenizer, conversation: Conversation) -> tuple[list[int], list[int]] | None:

@@ -37,7 +37,7 @@ class Head:
         build: Makes an untrained network that ends in it.
         encode: Gives the tokens of a conversation and what is to be learnt at each.
         roles: The roles whose conversations teach it.
-        special_tokens: What the vocabulary needs for it.
+        special_tokens: What the vocabulary needs for it; each stands where a line would end.
         adapt: Changes a vocabulary to what its models are read with.
     """
 
@@ -69,7 +69,7 @@ class Head:
 
 
 _TOKEN = Head("token", build_model, encode_conversation, ROLES)
-_PROCESS = Head("process", build_reward_model, encode_steps, ("judge",), (STEP_TOKEN,), cut_as_qwen2)
+_PROCESS = Head("process", build_reward_model, encode_steps, ("judge", "check"), (STEP_TOKEN,), cut_as_qwen2)
 
 HEADS: Mapping[str, Head] = MappingProxyType({head.name: head for head in (_TOKEN, _PROCESS)})
 """The heads by name: `token` of a language model, `process` of a process reward model."""

@@ -13,7 +13,7 @@ from typing import Final
 from ttscale.errors import ConfigError
 from ttscale.reference.conversation import Conversation, exchange
 from ttscale.reference.problems import training_problems
-from ttscale.reference.roles import compare, judge, outlines, plan, revise, spawn, sudoku, threads
+from ttscale.reference.roles import check, compare, judge, outlines, plan, revise, spawn, sudoku, threads
 from ttscale.reference.roles.attempts import Attempts, read_attempts
 from ttscale.reference.roles.questions import training_questions
 from ttscale.registry import load_template
@@ -39,6 +39,10 @@ def _solve(run_seed: int) -> Stream:
         yield exchange(Prompt.user(problem.question), problem.solution, problem.key)
 
 
+def _check(run_seed: int) -> Stream:
+    return check.conversations(random.Random(f"check {run_seed}"), training_problems(run_seed))
+
+
 def _threads(run_seed: int) -> Stream:
     questions = training_questions(threads.CONFIGS, run_seed)
     return threads.conversations(random.Random(f"threads {run_seed}"), questions)
@@ -55,7 +59,7 @@ def _plan(run_seed: int) -> Stream:
 
 
 FROM_PROBLEMS: Final[Mapping[str, Callable[[int], Stream]]] = MappingProxyType(
-    {"solve": _solve, "threads": _threads, "outlines": _outlines, "plan": _plan}
+    {"solve": _solve, "check": _check, "threads": _threads, "outlines": _outlines, "plan": _plan}
 )
 """The roles that learn from problems alone, and the endless stream of each for a training run."""
 

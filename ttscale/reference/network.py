@@ -76,6 +76,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     "abacus": Architecture(),
     "abacus-s": Architecture(hidden_size=128, num_layers=4, intermediate_size=352),
     "abacus-judge": Architecture(num_layers=8),
+    "abacus-prm": Architecture(num_layers=8),
 }
 """The sizes that are made, by name: 2.8, 0.9 and 3.7 million parameters.
 
@@ -154,7 +155,7 @@ def head_of(model: Network) -> Module:
     return model.get_submodule("lm_head" if model.can_generate() else "score")
 
 
-def load_weights(model: Network, directory: Path) -> None:
+def load_weights(model: Network, directory: Path) -> int:
     """Start a network from an exported one; what the exported one lacks keeps its first weights.
 
     Layers that it lacks do nothing at first.
@@ -163,6 +164,9 @@ def load_weights(model: Network, directory: Path) -> None:
         model: A network of the same size, with a vocabulary that begins with the exported one's. A reward
             model can start from a language model; it lacks the last tokens, then, and the head.
         directory: The exported model; what its logits were divided by stands in its configuration.
+
+    Returns:
+        How many tokens it knows, the first ones of the network's vocabulary.
 
     Raises:
         ConfigError: The sizes differ, or a language model was to start from a reward model.
@@ -184,6 +188,7 @@ def load_weights(model: Network, directory: Path) -> None:
             if weight.shape[1:] != own.shape[1:] or len(weight) > len(own):
                 raise ConfigError(f"{str(directory)!r} is of another size: {name} is {tuple(weight.shape)}.")
             own[: len(weight)] = weight
+    return len(weights["model.embed_tokens.weight"])
 
 
 def export(

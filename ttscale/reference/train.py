@@ -1,6 +1,7 @@
 """Train `abacus`: `python -m ttscale.reference.train --role solve --minutes 120 --out DIR --seed 0`.
 
-A process reward model starts from it: `--head process --role judge --attempts FILE --from MODEL`.
+A process reward model starts from it, and lets added layers learn alone: `--head process --size abacus-prm
+--frozen-layers 6`, first `--role check --from MODEL`, then the role `judge` as well, with `--attempts FILE`.
 
 A second process draws the conversations at low priority while this one trains on one thread. Training lasts the
 stated time: the learning rate warms up, then falls to zero at the end. A checkpoint is kept every few minutes,
@@ -219,8 +220,9 @@ def make_optimizer(model: Network, learning_rate: float) -> Optimizer:
     """AdamW with weight decay on the matrices only."""
     import torch
 
-    matrices = [weight for weight in model.parameters() if weight.ndim > 1]
-    others = [weight for weight in model.parameters() if weight.ndim <= 1]
+    learning = [weight for weight in model.parameters() if weight.requires_grad]
+    matrices = [weight for weight in learning if weight.ndim > 1]
+    others = [weight for weight in learning if weight.ndim <= 1]
     groups = [{"params": matrices, "weight_decay": 0.05}, {"params": others, "weight_decay": 0.0}]
     return torch.optim.AdamW(groups, lr=learning_rate, betas=(0.9, 0.98), fused=True)
 
@@ -317,6 +319,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     add("--size", choices=sorted(ARCHITECTURES), default="abacus", help="(default: %(default)s)")
     add("--from", type=Path, dest="start", metavar="MODEL", help="start from this exported model")
+    add(
+        "--frozen-layers",
+        type=int,
+        default=0,
+        metavar="N",
+        help="the embedding and the first N layers stay as they are (default: all learn)",
+    )
     add("--learning-rate", type=float, default=Recipe.learning_rate, help="highest (default: %(default)s)")
     add("--logit-divisor", type=float, default=LOGIT_DIVISOR, help="of an exported `token` head (%(default)s)")
     add("--no-compile", action="store_true", help="do not compile the network")
@@ -329,7 +338,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     try:
         mixture = Mixture(read_shares(options.role or ["solve"]), options.seed, options.attempts)
-        course = Course(mixture, options.size, options.start, options.logit_divisor, HEADS[options.head])
+        course = Course(
+            mixture,
+            options.size,
+            options.start,
+            options.logit_divisor,
+            HEADS[options.head],
+            options.frozen_layers,
+        )
         if options.export:
             export_checkpoint(options.out, options.export, course)
         else:

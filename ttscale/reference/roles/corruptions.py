@@ -1,4 +1,4 @@
-"""Mistakes made on purpose in worked solutions, for what the model itself rarely does wrong."""
+"""Mistakes made on purpose in worked solutions, for what a model itself rarely does wrong."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ _DIGIT: Final = re.compile(r"[0-9]")
 _LEADING: Final = re.compile(r"(-?[0-9]+)([-+*/])(?:([0-9]+)\*)?([0-9]+)=.*")
 _BOXED_NUMBER: Final = re.compile(r"\\boxed\{-?[0-9]+\}")
 _MAX_TRIES: Final = 40
+_OFF_BY_SHARE: Final = 0.4
 
 
 def corrupted(
@@ -35,6 +36,21 @@ def corrupted(
         if fits(labelled):
             return labelled
     return None
+
+
+def slipped(solution: str, rng: random.Random, share: float) -> str:
+    """Return a solution with many wrong results, each carried on.
+
+    Args:
+        solution: A right one.
+        rng: Chooses them, and how they are wrong.
+        share: Probability, 0 to 1, that a result becomes wrong.
+    """
+    steps = list(split_steps(solution))
+    for index in range(len(steps)):
+        if "=" in steps[index] and rng.random() < share:
+            steps = _with_result(steps, index, _wrong_result(steps[index].rpartition("=")[2], rng))
+    return "\n".join(steps)
 
 
 def _wrong_digit(steps: Sequence[str], rng: random.Random) -> list[str]:
@@ -59,9 +75,26 @@ def _carried_on(steps: Sequence[str], rng: random.Random) -> list[str]:
     if len(steps) < 2:
         return list(steps)
     index = rng.randrange(len(steps) - 1)
-    head, _, result = steps[index].rpartition("=")
-    wrong = max(1, int(result) + rng.choice((-10, -2, -1, 1, 2, 10))) if result.isdigit() else int(result) + 10
-    return [*steps[:index], f"{head}={wrong}", *_recomputed(steps[index + 1 :], wrong)]
+    return _with_result(steps, index, _wrong_result(steps[index].rpartition("=")[2], rng))
+
+
+def _with_result(steps: Sequence[str], index: int, result: int) -> list[str]:
+    """Let a step have another result, and go on with it."""
+    head = steps[index].rpartition("=")[0]
+    return [*steps[:index], f"{head}={result}", *_recomputed(steps[index + 1 :], result)]
+
+
+def _wrong_result(result: str, rng: random.Random) -> int:
+    """Return another number with the same sign: one digit differs, or it is off by a little."""
+    right = abs(int(result))
+    wrong = right
+    while wrong == right:
+        if rng.random() < _OFF_BY_SHARE:
+            wrong = max(1, right + rng.choice((-100, -10, -2, -1, 1, 2, 10, 100)))
+        else:
+            place = 10 ** rng.randrange(len(str(right)))
+            wrong = max(1, right + place * (rng.randrange(10) - right // place % 10))
+    return -wrong if result.startswith("-") else wrong
 
 
 def _recomputed(steps: Sequence[str], value: int) -> Iterator[str]:
