@@ -1,8 +1,8 @@
 """How good a model is in each role: `python benchmarks/roles.py`.
 
 Every role is measured on held-out problems, through ttscale itself: the samples of the solver are those that
-strategies see, and its judge is the verifier `prm`. Printed is a table of role, measure and value with 95 %
-intervals, as the model card has it.
+strategies see, and those who judge them, one asked for `+` or `-` and one a reward model, are verifiers `prm`.
+Printed is a table of role, measure and value with 95 % intervals, as the model cards have it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import argparse
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import product
 from typing import ClassVar
@@ -22,7 +22,7 @@ from ttscale.reference.problems import EVALUATION_CONFIGS, HELD_OUT_CONFIGS, mak
 from ttscale.reference.roles import outlines, plan, threads
 from ttscale.reference.roles.attempts import Attempts
 from ttscale.reference.roles.completion import FormatError
-from ttscale.reference.roles.measures import Measure, auroc_measure, share
+from ttscale.reference.roles.measures import Measure, auroc_measure, share, share_difference
 from ttscale.reference.roles.questions import Question, asked
 from ttscale.reference.roles.steps import Labelled, is_right, label
 from ttscale.registry import create_verifier, load_template
@@ -57,8 +57,8 @@ class Collect:
 
     n: int
     sampling: Sampling = field(default_factory=Sampling)
-    verifier: Verifier | None = None
-    found: dict[str, tuple[list[Sample], list[Score]]] = field(default_factory=dict, compare=False)
+    verifiers: Mapping[str, Verifier] = field(default_factory=dict)
+    found: dict[str, tuple[list[Sample], dict[str, list[Score]]]] = field(default_factory=dict, compare=False)
 
     needs: ClassVar[frozenset[str]] = frozenset()
 
@@ -70,18 +70,18 @@ class Collect:
         """Draw, score, remember."""
         async with run.sample(problem.prompt, n=self.n, sampling=self.sampling) as samples:
             drawn = sorted([sample async for sample in samples], key=lambda sample: sample.index)
-        scores = await run.score(drawn, self.verifier) if self.verifier is not None else []
+        scores = {name: await run.score(drawn, verifier) for name, verifier in self.verifiers.items()}
         self.found[problem.id] = (drawn, scores)
         return Outcome(answer=None)
 
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """A held-out problem, the solver's samples of it, each labelled, and the judge's scores."""
+    """A held-out problem, the solver's samples of it, each labelled, and their scores by who judges."""
 
     problem: Attempts
     samples: Sequence[Labelled]
-    scores: Sequence[Score]
+    scores: Mapping[str, Sequence[Score]]
 
 
 async def collect(engine: Engine, prompts: Sequence[Prompt], strategy: Collect, *, seed: int) -> list[str]:
@@ -111,10 +111,13 @@ def held_out(name: str, num_questions: int) -> list[Attempts]:
 
 
 async def draw(engine: Engine, name: str, options: argparse.Namespace) -> list[Drawn]:
-    """Draw the solver's samples of one set and have the judge score every step."""
+    """Draw the solver's samples of one set and have every step scored by all who judge."""
     problems = held_out(name, options.questions)
-    verifier = create_verifier(f"prm:model={options.judge},aggregate={options.aggregate}")
-    strategy = Collect(n=options.samples, verifier=verifier)
+    verifiers = {
+        name: create_verifier(f"prm:model={model},aggregate={options.aggregate}")
+        for name, model in (("judge", options.judge), ("reward model", options.reward_model))
+    }
+    strategy = Collect(n=options.samples, verifiers=verifiers)
     prompts = [Prompt.user(problem.question) for problem in problems]
     drawn = list[Drawn]()
     for problem, id in zip(problems, await collect(engine, prompts, strategy, seed=0), strict=True):
@@ -124,7 +127,7 @@ async def draw(engine: Engine, name: str, options: argparse.Namespace) -> list[D
 
 
 def solving(name: str, drawn: Sequence[Drawn]) -> list[Row]:
-    """Measure single samples, votes, and what the judge chooses, on the same samples."""
+    """Measure single samples and votes."""
     first = share(sum(one.samples[0].is_right for one in drawn), len(drawn))
     n = len(drawn[0].samples)
     mean = sum(sum(sample.is_right for sample in one.samples) for one in drawn) / (len(drawn) * n)
@@ -133,8 +136,20 @@ def solving(name: str, drawn: Sequence[Drawn]) -> list[Row]:
         Row("solve", "one sample", name, Measure(mean, mean - half, mean + half, len(drawn))),
         Row("solve", f"any of {n}", name, _right(drawn, lambda one: any(s.is_right for s in one.samples))),
         Row("solve", f"majority of {n}", name, _right(drawn, _majority_is_right)),
-        Row("judge", f"best of {n} by its score", name, _right(drawn, _best_is_right)),
     ]
+
+
+def choosing(name: str, drawn: Sequence[Drawn]) -> list[Row]:
+    """Measure what those who judge choose, on the same samples, against the vote."""
+    rows, n = list[Row](), len(drawn[0].samples)
+    voted = [_majority_is_right(one) for one in drawn]
+    for judge in drawn[0].scores:
+        chosen = [_best_is_right(one, judge) for one in drawn]
+        rows += [
+            Row(judge, f"best of {n} by its score", name, share(sum(chosen), len(drawn))),
+            Row(judge, f"best of {n} less majority of {n}", name, share_difference(chosen, voted)),
+        ]
+    return rows
 
 
 def _right(drawn: Sequence[Drawn], holds: Callable[[Drawn], bool]) -> Measure:
@@ -150,23 +165,23 @@ def _majority_is_right(one: Drawn) -> bool:
     return one.samples[keys.index(max(counts, key=lambda key: counts[key]))].is_right
 
 
-def _best_is_right(one: Drawn) -> bool:
-    values = [-1.0 if score.value is None else score.value for score in one.scores]
+def _best_is_right(one: Drawn, judge: str) -> bool:
+    values = [-1.0 if score.value is None else score.value for score in one.scores[judge]]
     return one.samples[values.index(max(values))].is_right
 
 
-def judging(drawn: Iterable[Drawn], *, on: str, per_problem: int = 4) -> list[Row]:
+def judging(judge: str, drawn: Iterable[Drawn], *, on: str, per_problem: int = 4) -> list[Row]:
     """Measure how well step scores, and final scores, tell right from wrong."""
     steps, finals = list[tuple[float, bool, str]](), list[tuple[float, bool, str]]()
     for one in drawn:
-        for sample, score in list(zip(one.samples, one.scores, strict=True))[:per_problem]:
+        for sample, score in list(zip(one.samples, one.scores[judge], strict=True))[:per_problem]:
             if len(score.steps) != len(sample.signs):
                 continue
             key = one.problem.key
             steps += [(value, sign, key) for value, sign in zip(score.steps, sample.signs, strict=True)]
             finals += [(score.steps[-1], sample.is_right, key)] if score.steps else []
     return [
-        Row("judge", measure, on, auroc_measure(*zip(*cases, strict=True)))
+        Row(judge, measure, on, auroc_measure(*zip(*cases, strict=True)))
         for measure, cases in (("AUROC of steps", steps), ("AUROC of answers", finals))
     ]
 
@@ -264,9 +279,13 @@ async def measure(options: argparse.Namespace) -> list[Row]:
     async with Engine(load_backend(options.model)) as engine:
         for name in EVALUATION_CONFIGS:
             drawn[name] = await draw(engine, name, options)
-            rows += [*solving(name, drawn[name]), *judging(drawn[name], on=name)]
+            rows += [*solving(name, drawn[name]), *choosing(name, drawn[name])]
+            for judge in drawn[name][0].scores:
+                rows += judging(judge, drawn[name], on=name)
             rows += await revising(engine, drawn[name], on=name)
-        rows += judging([one for several in drawn.values() for one in several], on="all")
+        every = [one for several in drawn.values() for one in several]
+        for judge in every[0].scores:
+            rows += judging(judge, every, on="all")
         loop = asyncio.get_running_loop()
 
         def complete(prompts: Sequence[Prompt], stop: str) -> Sequence[str]:
@@ -299,6 +318,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="abacus", help="the solver (default: %(default)s)")
     parser.add_argument("--judge", default="abacus-judge", help="judges and compares (default: %(default)s)")
+    parser.add_argument("--reward-model", default="abacus-prm", help="grades steps (default: %(default)s)")
     parser.add_argument(
         "--questions", type=int, default=200, help="held-out problems a set (default: %(default)s)"
     )
