@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -31,11 +32,13 @@ def likeliest(positions: Sequence[Mapping[int, float]], k: int) -> NDArray[np.fl
     """
     if k < 1:
         raise ValueError(f"k must be >= 1, got {k!r}")
-    matrix = np.full((len(positions), k), np.nan)
-    for row, position in zip(matrix, positions, strict=True):
-        given = sorted((value for value in position.values() if value == value), reverse=True)[:k]
-        row[: len(given)] = given
-    return matrix
+    lengths = np.fromiter(map(len, positions), dtype=np.intp, count=len(positions))
+    width = max(k, int(lengths.max(initial=0)))
+    matrix = np.full((len(positions), width), np.nan)
+    every = chain.from_iterable(position.values() for position in positions)
+    matrix[np.arange(width) < lengths[:, None]] = np.fromiter(every, dtype=np.float64, count=lengths.sum())
+    matrix = -np.sort(-matrix, axis=1)  # NaN comes last
+    return matrix[:, :k]
 
 
 def checked_logprobs(logprobs: ArrayLike) -> NDArray[np.float64]:
