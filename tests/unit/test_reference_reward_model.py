@@ -53,7 +53,12 @@ transformers = pytest.importorskip("transformers")
 tokenizers = pytest.importorskip("tokenizers")
 
 TINY = Architecture(hidden_size=64, num_layers=1, intermediate_size=96)
-SOLUTION = GradedSolution("Calculate 2 + 3 - 1.\n", ("2+3=5", "5-1=3", "\\boxed{3}"), (True, False, False))
+SOLUTION = GradedSolution(
+    "Calculate 2 + 3 - 1.\n",
+    ("2+3=5", "5-1=3", "\\boxed{3}"),
+    (True, False, False),
+    (((0, "+"), (4, "+")), ((2, "+"), (4, "-")), ()),
+)
 PROMPT = Prompt(
     messages=(
         Message("user", SOLUTION.question),
@@ -95,35 +100,37 @@ def test_the_solutions_are_those_that_the_judge_judges_step_by_step() -> None:
             assert conversation.turns[-2].text.endswith("Answer + or -.")
             continue
         labelled = label(by_key[conversation.key], "\n".join(read.steps))
-        assert read == GradedSolution(by_key[conversation.key].question, labelled.steps, labelled.signs)
+        grades = labelled.grades if any(read.grades) else ((),) * len(read.steps)  # where it is to be copied
+        question = by_key[conversation.key].question
+        assert read == GradedSolution(question, labelled.steps, labelled.signs, grades)
     assert kinds == {True, False}
 
 
 def test_a_solution_of_one_step_is_read_as_such() -> None:
     problem = sampled(1)[0]
     conversation = judge.about_steps(problem, label(problem, "who knows"))
-    assert graded_solution(conversation) == GradedSolution(problem.question, ("who knows",), (False,))
+    found = GradedSolution(problem.question, ("who knows",), (False,), (((0, "-"),),))
+    assert graded_solution(conversation) == found
 
 
 def test_the_step_token_is_what_the_verifier_ends_steps_with() -> None:
     assert PRMVerifier().step_token == STEP_TOKEN
 
 
-def test_classes_are_learnt_at_step_tokens_and_at_the_digits_of_results(vocabulary: Tokenizer) -> None:
-    solution = GradedSolution("Calculate 7 + 5 - 1.", ("7+5=13", "13-1=12", "\\boxed{12}"), (False,) * 3)
+def test_classes_are_learnt_at_step_tokens_and_where_a_step_is_graded(vocabulary: Tokenizer) -> None:
     learnt = [
         (vocabulary.id_to_token(token), target)
-        for token, target in zip(*encode_graded(vocabulary, solution), strict=True)
+        for token, target in zip(*encode_graded(vocabulary, SOLUTION), strict=True)
         if target != NO_TARGET
     ]
     assert learnt == [
-        ("1", 1), ("3", 0), (STEP_TOKEN, 0), ("1", 1), ("2", 1), (STEP_TOKEN, 0), (STEP_TOKEN, 0)
+        ("2", 1), ("5", 1), (STEP_TOKEN, 1), ("1", 1), ("3", 0), (STEP_TOKEN, 0), (STEP_TOKEN, 0)
     ]  # fmt: skip
 
 
 def test_a_step_token_within_a_step_ends_none(vocabulary: Tokenizer) -> None:
     [step_id] = vocabulary.encode(STEP_TOKEN, add_special_tokens=False).ids
-    forged = GradedSolution("q", (f"1+1=2{STEP_TOKEN}",), (True,))
+    forged = GradedSolution("q", (f"1+1=2{STEP_TOKEN}",), (True,), (((4, "+"),),))
     assert encode_graded(vocabulary, forged)[0].count(step_id) == 1
 
 

@@ -183,7 +183,7 @@ def test_a_countdowns_first_line_is_right_when_the_rest_can_reach_the_target(dra
         (CHAIN, "18+43=61\n61-11=50", "++"),
         (CHAIN, "18+43=61\n\\boxed{50}\n61-11=50", "+--"),
         (CHAIN, "18+43=61\n\n  61-11=50 \n so it is \\boxed{50}.", "+++"),
-        (CHAIN, "18+043=61", "+"),
+        (CHAIN, "18+043=61", "-"),
         (CHAIN, "18 + 43 = 61", "-"),
         (CHAIN, "", ""),
         (COUNTDOWN, "3+2=5\n5*2=10\n\\boxed{(3+2)*2}", "+++"),
@@ -209,6 +209,31 @@ def test_a_countdowns_first_line_is_right_when_the_rest_can_reach_the_target(dra
 def test_lines_are_labelled_as_one_would(problem: Attempts, text: str, wanted: str) -> None:
     assert signs(problem, text) == wanted
     assert label(problem, text).steps == split_steps(text)
+
+
+@pytest.mark.parametrize(
+    ("problem", "text", "wanted"),
+    [
+        (CHAIN, "18+43=61\n61-11=50\n\\boxed{50}", "++++++++ ++++++++ .........."),
+        (CHAIN, "18+43=62\n62-11=51\n\\boxed{51}", "+++++++- ......++ .........."),  # then the sum alone counts
+        (CHAIN, "18+41=59\n59-11=48\n\\boxed{48}", "++++-.++ ......++ .........."),
+        (CHAIN, "18+43=61\n61\n\\boxed{61}", "++++++++ ++ .........."),  # what is missing cannot be marked
+        (CHAIN, "18+43=61\n\\boxed{61}\n61-11=50", "++++++++ -......... ......++"),
+        (COUNTDOWN, "3+2=5\n5*2=10\n\\boxed{(3+2)*2}", "+++++ ++++++ ..............."),
+        (COUNTDOWN, "3*2=6\n6*2=12", "+-..+ ....++"),  # only 3+2 leads to 10
+        (LEGS, "14*6=84\n84+1*4=84+3=87", "+++++++ ++++++++++-.++"),
+    ],
+)
+def test_the_places_of_a_line_are_right_up_to_the_first_mistake_of_all(
+    problem: Attempts, text: str, wanted: str
+) -> None:
+    found = label(problem, text)
+    said = [dict(grades) for grades in found.grades]
+    marked = [
+        "".join(at.get(place, ".") for place in range(len(step)))
+        for step, at in zip(found.steps, said, strict=True)
+    ]
+    assert " ".join(marked) == wanted
 
 
 def test_an_answer_without_a_box_is_wrong() -> None:

@@ -1,6 +1,6 @@
 """Solutions as a process reward model reads them: a step token ends each step, where its grade is learnt.
 
-So is that of each digit of a result, which nobody asks for later: it is where a mistake is made.
+Within a step grades are learnt too that nobody asks for later: they say where a mistake is made.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ttscale.reference.roles.steps import result_grades
+from ttscale.reference.roles.steps import Grades
 from ttscale.reference.tokenizer import ASSISTANT, BEGIN, END, NO_TARGET, USER
 from ttscale.registry import load_template
 from ttscale.template import RIGHT
@@ -30,11 +30,13 @@ class GradedSolution:
         question: The question it solves.
         steps: Its steps, one or more, without white space around.
         signs: Whether each step is right; as many as steps.
+        grades: What is learnt within each step.
     """
 
     question: str
     steps: tuple[str, ...]
     signs: tuple[bool, ...]
+    grades: tuple[Grades, ...]
 
 
 def graded_solution(conversation: Conversation) -> GradedSolution | None:
@@ -43,13 +45,19 @@ def graded_solution(conversation: Conversation) -> GradedSolution | None:
     Returns:
         None if the conversation is about a whole solution.
     """
-    given = [turn.text for turn in conversation.turns if turn.role == "user"]
-    if any(phrase in given[0] for phrase in load_template("judge_answer").phrases):
+    given = [turn for turn in conversation.turns if turn.role == "user"]
+    if any(phrase in given[0].text for phrase in load_template("judge_answer").phrases):
         return None
     separator = load_template("judge_steps").render(question="", step="").messages[0].content
-    question, _, first_step = given[0].rpartition(separator)
+    question, _, first_step = given[0].text.rpartition(separator)
+    steps = (first_step, *(turn.text for turn in given[1:]))
+    begins = [len(turn.text) - len(step) for turn, step in zip(given, steps, strict=True)]
+    grades = tuple(
+        tuple((place - begin, said) for place, said in turn.grades)
+        for turn, begin in zip(given, begins, strict=True)
+    )
     signs = tuple(turn.target == RIGHT for turn in conversation.turns if turn.role == "assistant")
-    return GradedSolution(question, (first_step, *given[1:]), signs)
+    return GradedSolution(question, steps, signs, grades)
 
 
 def encode_graded(tokenizer: Tokenizer, solution: GradedSolution) -> tuple[list[int], list[int]]:
@@ -61,7 +69,7 @@ def encode_graded(tokenizer: Tokenizer, solution: GradedSolution) -> tuple[list[
 
     Returns:
         The token ids, and for each what it is learnt to be, 1 for right, 0 for wrong, or `NO_TARGET`: whether
-        the step that it ends is right, or the digit of a result, see `result_grades`. Of equal length.
+        the step that it ends is right, or the solution up to there. Of equal length.
 
     Raises:
         ValueError: The vocabulary lacks the step token, or the question has it.
@@ -77,12 +85,12 @@ def encode_graded(tokenizer: Tokenizer, solution: GradedSolution) -> tuple[list[
             "and the question must not contain it."
         )
     targets, begin = [NO_TARGET] * len(encoded.ids), len(opening)
-    for step, end, sign in zip(steps, ends, solution.signs, strict=True):
+    for step, end, sign, within in zip(steps, ends, solution.signs, solution.grades, strict=True):
         targets[end] = int(sign)
-        for place, said in result_grades(step):
+        for place, said in within:
             token = encoded.char_to_token(begin + place)
-            assert token is not None
-            targets[token] = int(said == RIGHT)
+            if token is not None and token < end:  # places move where a step had a step token in it
+                targets[token] = int(said == RIGHT)
         begin += len(step) + len(STEP_TOKEN)
     return list(encoded.ids), targets
 

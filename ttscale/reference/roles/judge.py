@@ -10,7 +10,7 @@ from typing import Final
 from ttscale.reference.conversation import Conversation, Turn, exchange
 from ttscale.reference.roles.attempts import Attempts, distinct, worked_solution
 from ttscale.reference.roles.corruptions import corrupted
-from ttscale.reference.roles.steps import COPY_SHARE, Labelled, label, lessons_within, result_grades
+from ttscale.reference.roles.steps import COPY_SHARE, Labelled, label, lessons_within
 from ttscale.registry import load_template
 from ttscale.template import RIGHT, WRONG, steps_prompt
 
@@ -87,9 +87,9 @@ def about_steps(problem: Attempts, solution: Labelled, *, copy: bool = False) ->
     prompt = steps_prompt(load_template("judge_steps"), problem.question, solution.steps)
     given = [message.content for message in prompt.messages if message.role == "user"]
     turns = list[Turn]()
-    for content, step, sign in zip(given, solution.steps, solution.signs, strict=True):
+    for content, step, sign, within in zip(given, solution.steps, solution.signs, solution.grades, strict=True):
         begin = len(content) - len(step)
-        grades = () if copy else tuple((begin + place, said) for place, said in result_grades(step))
+        grades = () if copy else tuple((begin + place, said) for place, said in within)
         copied = ((begin, len(content)),) if copy and sign else ()
         turns += [
             Turn("user", content, grades=grades, copied=copied),

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from typing import Final, Protocol, Self, TypeVar, cast
+from itertools import starmap, takewhile, zip_longest
+from typing import Final, Protocol, Self, TypeAlias, TypeVar, cast
 
 from ttscale.answers.arithmetic import read_arithmetic
 from ttscale.reference.evaluate import boxed_answer
@@ -20,14 +21,12 @@ from ttscale.reference.problems import apply_operator
 from ttscale.reference.roles.attempts import Attempts
 from ttscale.template import RIGHT, WRONG
 
-_NUMBER = r"([0-9]{1,9})"
-_CHAIN_LINE = re.compile(rf"(-?[0-9]{{1,9}})([-+]){_NUMBER}=(-?[0-9]{{1,9}})")
-_COUNTDOWN_LINE = re.compile(rf"{_NUMBER}([-+*/]){_NUMBER}=([0-9]{{1,18}})")
-_LEGS_FIRST = re.compile(rf"{_NUMBER}\*{_NUMBER}={_NUMBER}")
-_LEGS_LINE = re.compile(rf"{_NUMBER}\+{_NUMBER}\*{_NUMBER}={_NUMBER}\+{_NUMBER}={_NUMBER}")
 _RESULT = re.compile(r"(?:.*=)?([-+*/0-9]{1,40})=(-?[0-9]{1,18})")
 _INTEGER = re.compile(r"\b[0-9]+\b", re.ASCII)
 _BOX = "\\boxed{"
+
+Grades: TypeAlias = tuple[tuple[int, str], ...]
+"""Places in a text, in order, and of each whether it is right there: `RIGHT` or `WRONG`."""
 
 _T = TypeVar("_T")
 
@@ -40,12 +39,15 @@ class Labelled:
         text: The attempt, stripped.
         steps: Its lines, empty ones left out.
         signs: Whether each line is right; as long as `steps`.
+        grades: Of each line, places in it and whether it is right up to there, `RIGHT` or `WRONG`: every place
+            up to the first mistake of all, in lines without a box, and those of `result_grades`.
         is_right: Whether the answer in its last box is right; an attempt without a box is wrong.
     """
 
     text: str
     steps: tuple[str, ...]
     signs: tuple[bool, ...]
+    grades: tuple[Grades, ...]
     is_right: bool
 
     @property
@@ -57,8 +59,8 @@ class Labelled:
 class _State(Protocol):
     """How far a solution has come."""
 
-    def after(self, line: str) -> Self | None:
-        """Return the state after a line, or None if the line is not right."""
+    def following(self) -> Mapping[str, Self]:
+        """Return the lines that are right here, and the state after each."""
         ...
 
 
@@ -80,9 +82,11 @@ def label(attempts: Attempts, text: str) -> Labelled:
     steps, right = split_steps(text), is_right(attempts, boxed_answer(text))
     has_box = bool(steps) and _BOX in steps[-1]
     lines = steps[:-1] if has_box else steps
-    true = _count_true(_start(attempts), lines)
+    true, place = _followed(_start(attempts), lines)
     signs = [number < true for number in range(len(lines))] + [right] * has_box
-    return Labelled(text.strip(), steps, tuple(signs), right)
+    right_places = [*map(len, lines[:true]), *([place] if true < len(lines) else [])]
+    grades = tuple(starmap(_grades, zip_longest(steps, right_places)))
+    return Labelled(text.strip(), steps, tuple(signs), grades, right)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +96,7 @@ class Lessons:
     One or the other: there are far more tokens to copy than lines to grade.
     """
 
-    grades: tuple[tuple[int, str], ...]
+    grades: Grades
     copied: tuple[tuple[int, int], ...]
 
 
@@ -103,8 +107,8 @@ COPY_SHARE: Final = 0.2
 def lessons_within(text: str, solutions: Iterable[Labelled]) -> Lessons:
     """Return what a judge would say at the places of a prompt that shows solutions, and what is to be copied.
 
-    At the end of a line it says whether all is right so far, of the last line whether the answer is; at each
-    digit of a result, see `result_grades`. The lines that are right are to be copied.
+    At the end of a line it says whether all is right so far, of the last line whether the answer is; within a
+    line, what `Labelled.grades` has. The lines that are right are to be copied.
 
     Args:
         text: The prompt, in which the solutions stand one after another, each followed by more text.
@@ -113,17 +117,18 @@ def lessons_within(text: str, solutions: Iterable[Labelled]) -> Lessons:
     grades, copied, end = list[tuple[int, str]](), list[tuple[int, int]](), 0
     for solution in solutions:
         end = text.index(solution.text, end)
-        for step, sign in zip(solution.steps, (*solution.signs[:-1], solution.is_right), strict=True):
+        signs = (*solution.signs[:-1], solution.is_right)
+        for step, within, sign in zip(solution.steps, solution.grades, signs, strict=True):
             begin = text.index(step, end)
             end = begin + len(step)
-            grades += [(begin + place, said) for place, said in result_grades(step)]
+            grades += [(begin + place, said) for place, said in within]
             grades.append((end, RIGHT if sign else WRONG))
             if sign:
                 copied.append((begin, end))
     return Lessons(tuple(grades), tuple(copied))
 
 
-def result_grades(step: str) -> tuple[tuple[int, str], ...]:
+def result_grades(step: str) -> Grades:
     """Return of each digit of the number a line ends in whether it is that of what stands before the ``=``.
 
     It looks at this line alone, which may do a wrong thing rightly. A line that is no calculation has none.
@@ -175,14 +180,29 @@ def _can_reach(value: int, numbers: tuple[int, ...], target: int) -> bool:
     return False
 
 
-def _count_true(state: _State, lines: Sequence[str]) -> int:
-    """Return how many lines are right before the first that is not."""
+def _followed(state: _State, lines: Sequence[str]) -> tuple[int, int]:
+    """Return how many lines are right before the first that is not, and how much of that one is."""
     for count, line in enumerate(lines):
-        following = state.after(line)
-        if following is None:
-            return count
-        state = following
-    return len(lines)
+        following = state.following()
+        if line not in following:
+            return count, max((_num_common(line, right) for right in following), default=0)
+        state = following[line]
+    return len(lines), 0
+
+
+def _num_common(one: str, other: str) -> int:
+    """Return how many characters two texts have in common at their beginning."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
+
+
+def _grades(step: str, num_right: int | None) -> Grades:
+    """Return the grades of a line, of which so much is right; None: it stands behind a mistake, or is a box."""
+    found = dict(result_grades(step))
+    if num_right is not None:
+        found |= dict.fromkeys(range(num_right), RIGHT)
+        if num_right < len(step):
+            found[num_right] = WRONG
+    return tuple(sorted(found.items()))
 
 
 def _start(attempts: Attempts) -> _State:
@@ -201,23 +221,22 @@ def _of(table: Mapping[str, _T], name: str) -> _T:
 
 @dataclass(frozen=True, slots=True)
 class _Chain:
-    """A sum so far, and the signed terms that are still to be added in this order."""
+    """A sum so far, and the terms that are still to be added in this order, as written, with their signs."""
 
     total: int
-    terms: tuple[int, ...]
+    terms: tuple[str, ...]
 
     @classmethod
     def start(cls, metadata: Mapping[str, object]) -> Self:
         first, *rest = re.findall(r"[-+]?[0-9]+", str(metadata["expression"]).replace(" ", ""))
-        return cls(int(first), tuple(map(int, rest)))
+        return cls(int(first), tuple(rest))
 
-    def after(self, line: str) -> Self | None:
-        found = _CHAIN_LINE.fullmatch(line)
-        if found is None or not self.terms:
-            return None
-        total, term = self.total + self.terms[0], int(found[2] + found[3])
-        is_true = (int(found[1]), term, int(found[4])) == (self.total, self.terms[0], total)
-        return type(self)(total, self.terms[1:]) if is_true else None
+    def following(self) -> Mapping[str, Self]:
+        if not self.terms:
+            return {}
+        term, *rest = self.terms
+        total = self.total + int(term)
+        return {f"{self.total}{term}={total}": type(self)(total, tuple(rest))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,16 +253,16 @@ class _Legs:
         counts = cast("Mapping[str, int]", metadata["animals"])
         return cls(None, tuple((count, int(ANIMALS[animal])) for animal, count in counts.items()))
 
-    def after(self, line: str) -> Self | None:
-        found = (_LEGS_FIRST if self.total is None else _LEGS_LINE).fullmatch(line)
-        if found is None or not self.animals:
-            return None
-        count, legs = self.animals[0]
-        total, wanted = count * legs, [count, legs, count * legs]
-        if self.total is not None:
-            total += self.total
-            wanted = [self.total, count, legs, self.total, count * legs, total]
-        return type(self)(total, self.animals[1:]) if list(map(int, found.groups())) == wanted else None
+    def following(self) -> Mapping[str, Self]:
+        if not self.animals:
+            return {}
+        (count, legs), *rest = self.animals
+        product, before = count * legs, self.total
+        total = product + (before or 0)
+        line = f"{count}*{legs}={product}"
+        if before is not None:
+            line = f"{before}+{count}*{legs}={before}+{product}={total}"
+        return {line: type(self)(total, tuple(rest))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,22 +277,23 @@ class _Countdown:
     def start(cls, metadata: Mapping[str, object]) -> Self:
         return cls(None, tuple(cast("list[int]", metadata["numbers"])), cast("int", metadata["target"]))
 
-    def after(self, line: str) -> Self | None:
-        found = _COUNTDOWN_LINE.fullmatch(line)
-        if found is None:
-            return None
-        left, number, stated = int(found[1]), int(found[3]), int(found[4])
-        rest = list(self.numbers)
-        try:
-            if self.value is None:
-                rest.remove(left)
-            rest.remove(number)
-        except ValueError:
-            return None
-        result = apply_operator(left, found[2], number)
-        if (self.value is not None and left != self.value) or result is None or result != stated:
-            return None
-        return type(self)(result, tuple(rest), self.target) if can_reach(result, rest, self.target) else None
+    def following(self) -> Mapping[str, Self]:
+        return dict(self._moves())
+
+    def _moves(self) -> Iterator[tuple[str, Self]]:
+        """Yield every operation of the running value, or at first of a number, with another number."""
+        firsts = [(self.value, self.numbers)] if self.value is not None else _each_taken(self.numbers)
+        for left, others in firsts:
+            for number, rest in _each_taken(others):
+                for operator in "+-*/":
+                    result = apply_operator(left, operator, number)
+                    if result is not None and can_reach(result, rest, self.target):
+                        yield f"{left}{operator}{number}={result}", type(self)(result, rest, self.target)
+
+
+def _each_taken(numbers: tuple[int, ...]) -> list[tuple[int, tuple[int, ...]]]:
+    """Return each number with the others."""
+    return [(number, numbers[:index] + numbers[index + 1 :]) for index, number in enumerate(numbers)]
 
 
 def _is_sum(metadata: Mapping[str, object], answer: str) -> bool:
