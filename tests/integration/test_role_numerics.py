@@ -29,7 +29,7 @@ MAX_PROMPT_TOKENS = 900
 GREEDY = Sampling(temperature=0.0, max_tokens=96)
 
 
-JUDGED = ("judge", "compare")
+JUDGED = ("judge", "check", "compare")
 """The roles of the judge; all others are those of the solver."""
 
 

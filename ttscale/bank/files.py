@@ -10,14 +10,16 @@ from __future__ import annotations
 import gzip
 import itertools
 import json
-import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, cast
 
 from ttscale.bank.bank import VERSION, Bank
+from ttscale.bank.logs import add_log, find_log
 from ttscale.bank.plain import Columns, add_plain_rows
+from ttscale.bank.replacing import replacing
 from ttscale.bank.rows import Row, from_row, to_row
 from ttscale.bank.sample import RecordedProblem, model_from_json, prompt_from_json, prompt_json
 from ttscale.database import is_database
@@ -37,13 +39,21 @@ _BANK_ENDINGS: Final = (".sqlite", ".sqlite3", ".db")
 _BATCH_ROWS: Final = 1000
 
 
-def open_pool(path: Path, *, columns: Columns | None = None, model: str | None = None) -> Bank:
+def open_pool(
+    path: Path,
+    *,
+    columns: Columns | None = None,
+    model: str | None = None,
+    listener: Callable[[str], None] | None = None,
+) -> Bank:
     """Open whatever holds samples: a bank as it is, any other file read into a bank in memory.
 
     Args:
-        path: a bank; an export; or a plain pool in any form that `read_records` knows.
-        columns: of a plain pool.
-        model: name of a plain pool's model, where its rows name none; default the file's own name.
+        path: a bank; an export; a log that `ttscale.bank.logs` knows; or a plain pool in any form that
+            `read_records` knows.
+        columns: of a plain pool; of a log only `prediction`, the scorer or filter whose answers count.
+        model: name of the model of a plain pool or log that names none; default the file's own name.
+        listener: is told what a log says that a bank cannot keep.
 
     Raises:
         DataError: the file is missing, of another version, or a row is corrupt, missing or there twice; file
@@ -58,7 +68,7 @@ def open_pool(path: Path, *, columns: Columns | None = None, model: str | None =
         raise DataError(f"{str(path)!r} is no sample bank, it is empty or damaged; restore it or take another.")
     bank = Bank(source=path)
     try:
-        _read_file(path, bank, columns, model)
+        _read_file(path, bank, columns or Columns(), model, listener)
     except BaseException:
         bank.close()
         raise
@@ -91,12 +101,20 @@ def _refuse_names(path: Path, columns: Columns | None, model: str | None) -> Non
         )
 
 
-def _read_file(path: Path, bank: Bank, columns: Columns | None, model: str | None) -> None:
-    """Read an export or a plain pool into an empty bank."""
+def _read_file(
+    path: Path, bank: Bank, columns: Columns, model: str | None, listener: Callable[[str], None] | None
+) -> None:
+    """Read an export, a log or a plain pool into an empty bank."""
+    log = find_log(path, scorer=columns.prediction, model=model)
+    if log is not None:
+        _refuse_names(path, replace(columns, prediction=None), model if log.names_model else None)
+        with bank.writing():
+            add_log(log, bank, path=path, listener=listener)
+        return
     header, records = _split_header(path)
     with bank.writing():
         if header is None:
-            add_plain_rows(records, bank, path=path, columns=columns or Columns(), model=model)
+            add_plain_rows(records, bank, path=path, columns=columns, model=model)
         else:
             _refuse_names(path, columns, model)
             _add_header(header, bank, path)
@@ -162,25 +180,17 @@ def export_pool(bank: Bank, path: Path) -> int:
         MissingExtra: it is Parquet and pyarrow is not installed.
     """
     rows = (to_row(series, sample) for series in bank.series() for sample in bank.samples(series.key))
-    unfinished = path.with_name(path.name + ".new")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.name.endswith(_TEXT_ENDINGS):
-            count = _write_jsonl(unfinished, _header(bank), rows, compressed=path.suffix == ".gz")
-        elif path.suffix == ".parquet":
-            count = _write_parquet(unfinished, _header(bank), rows)
-        else:
+        with replacing(path) as unfinished:
+            if path.name.endswith(_TEXT_ENDINGS):
+                return _write_jsonl(unfinished, _header(bank), rows, compressed=path.suffix == ".gz")
+            if path.suffix == ".parquet":
+                return _write_parquet(unfinished, _header(bank), rows)
             raise DataError(f"{str(path)!r} has no known ending; use .jsonl, .jsonl.gz or .parquet.")
-        os.replace(unfinished, path)
-    except OSError as error:
-        raise DataError(f"{str(path)!r} cannot be written: {error.strerror}; choose another path.") from error
     except UnicodeEncodeError as error:
         raise DataError(
             f"{str(path)!r} cannot be written: a text holds half a character; write .jsonl, which can."
         ) from error
-    finally:
-        unfinished.unlink(missing_ok=True)
-    return count
 
 
 def _header(bank: Bank) -> Mapping[str, JSON]:

@@ -7,12 +7,12 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Final, cast, get_args
 
-from ttscale.backends.base import ModelProfile
 from ttscale.bank.bank import Bank
-from ttscale.bank.sample import RecordedModel, RecordedProblem, RecordedSample, SampleHead, digest
+from ttscale.bank.gathering import Address, Asked, Gathering
+from ttscale.bank.sample import RecordedSample, SampleHead
 from ttscale.errors import ConfigError, DataError
 from ttscale.records import Record
-from ttscale.types import FinishReason, Prompt, SampleUsage
+from ttscale.types import FinishReason, SampleUsage
 
 _USUAL: Final[Mapping[str, tuple[str, ...]]] = {
     "problem": ("problem", "problem_id", "id", "idx"),
@@ -98,30 +98,12 @@ def _missing(record: Record, role: str, candidates: Iterable[str]) -> str:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Address:
-    """Which problem of which benchmark, asked of which model."""
-
-    model: str
-    benchmark: str
-    problem: str
-
-    def __str__(self) -> str:
-        return f"problem {self.name!r} of {self.model!r}"
-
-    @property
-    def name(self) -> str:
-        """The problem's id, with its benchmark where there is one."""
-        return f"{self.benchmark}/{self.problem}" if self.benchmark else self.problem
-
-
 def add_plain_rows(
     records: Iterable[Record], bank: Bank, *, path: Path, columns: Columns, model: str | None = None
 ) -> None:
     """Add a plain pool to an empty bank.
 
-    A problem is asked by its question, or by its id where none is known or another has the same. Samples have
-    no token ids, no seeds, and unknown sampling settings.
+    What `Gathering` says of problems and samples holds.
 
     Args:
         records: the rows.
@@ -135,8 +117,7 @@ def add_plain_rows(
         ConfigError: a model is named, and the rows name theirs.
     """
     names: Mapping[str, str] | None = None
-    places = dict[_Address, dict[int, str]]()
-    reading = _Reading(bank)
+    gathering = Gathering(bank)
     for record in records:
         names = columns.within(record) if names is None else names
         if model is not None and "model" in names:
@@ -145,67 +126,18 @@ def add_plain_rows(
             )
         row = _Fields(record, names)
         address = row.address(default_model=model or path.name.split(".")[0])
-        seen = places.setdefault(address, {})
-        number = row.whole("sample") if "sample" in names else len(seen)
-        if number in seen:
-            raise DataError(
-                f"{record.place} is sample {number} of {address}, as {seen[number]} is; take one of them out."
-            )
-        seen[number] = record.place
-        reading.add(row, number, address)
+        number = row.whole("sample") if "sample" in names else len(gathering.places.get(address, ()))
+        asked = Asked(question=row.text("question"), target=row.text("target"))
+        gathering.add(address, row.read(number), asked, place=record.place)
     if names is None:
         raise DataError(f"{str(path)!r} is empty; a pool has at least one sample.")
-    for address, seen in places.items():
+    for address, seen in gathering.places.items():
         first = 0 if 0 in seen else 1
         if gaps := [number for number in range(first, max(seen)) if number not in seen]:
             raise DataError(
                 f"{str(path)!r} lacks sample {gaps[0]} of {address}, which has {len(seen)} samples up to "
                 f"number {max(seen)}; add the row, or number the samples without gaps."
             )
-
-
-class _Reading:
-    """A plain pool on its way into a bank."""
-
-    def __init__(self, bank: Bank) -> None:
-        self._bank = bank
-        self._models = dict[str, RecordedModel]()
-        self._problems = dict[_Address, RecordedProblem]()
-        self._askers = dict[tuple[str, str], _Address]()
-
-    def add(self, row: _Fields, number: int, address: _Address) -> None:
-        sample, problem = row.read(number), self._problem(row, address)
-        if address.model not in self._models:
-            self._models[address.model] = _model(address.model)
-            self._bank.add_model(self._models[address.model])
-        known = self._problems.setdefault(address, problem)
-        if known is problem:
-            self._bank.add_problem(problem)
-        elif known != problem:
-            raise DataError(
-                f"{row.place}: the question or target of {address} differs from that of an earlier row."
-            )
-        model = self._models[address.model].fingerprint
-        self._bank.add_sample(self._bank.add_series(model, problem.prompt, None).key, sample)
-
-    def _problem(self, row: _Fields, address: _Address) -> RecordedProblem:
-        question = row.text("question")
-        asked = question or address.name
-        if self._askers.setdefault((address.model, asked), address) != address:
-            asked = address.name  # two problems with one question are told apart by their ids
-        return RecordedProblem(
-            benchmark=address.benchmark,
-            id=address.problem,
-            prompt=Prompt.user(asked),
-            question=question,
-            target=row.text("target"),
-        )
-
-
-def _model(name: str) -> RecordedModel:
-    return RecordedModel(
-        fingerprint=digest(["import", name]), backend="import", profile=ModelProfile(name=name)
-    )
 
 
 class _Fields:
@@ -260,12 +192,12 @@ class _Fields:
             raise self._wrong("seconds", "a number of seconds")
         return seconds
 
-    def address(self, *, default_model: str) -> _Address:
+    def address(self, *, default_model: str) -> Address:
         """Return which problem it is about."""
         problem = self.text("problem")
         if problem is None:
             raise self._wrong("problem", "an id")
-        return _Address(self.text("model") or default_model, self.text("benchmark") or "", problem)
+        return Address(self.text("model") or default_model, self.text("benchmark") or "", problem)
 
     def read(self, number: int) -> RecordedSample:
         """Return the sample."""

@@ -80,8 +80,8 @@ ARCHITECTURES: dict[str, Architecture] = {
 }
 """The sizes that are made, by name: 2.8, 0.9, 3.7 and (as a reward model) 4.7 million parameters.
 
-The added layers of those that judge can look at what a solver of the size of `abacus` would have written, compare
-that with what stands there and, in the last ones, gather what they found.
+The layers added for judging can look at what a solver of the size of `abacus` would have written, compare that
+with what stands there and, in the last ones, gather what they found.
 """
 
 

@@ -2,17 +2,48 @@
 
 from __future__ import annotations
 
-from ttscale_evals.stats.estimators import mean_and_stderr, pass_at_k, pass_hat_k, percentile
-from ttscale_evals.stats.intervals import Interval, bootstrap_interval, wilson_interval
+from ttscale_evals.stats.clusters import clustered_bootstrap_interval, clustered_stderr
+from ttscale_evals.stats.estimators import mean_and_stderr, percentile
+from ttscale_evals.stats.holm import holm
+from ttscale_evals.stats.honest_accuracy import HonestAccuracy, honest_accuracy, problem_means
+from ttscale_evals.stats.intervals import Interval, bootstrap_interval, percentile_interval, wilson_interval
+from ttscale_evals.stats.mcnemar import McNemar, mcnemar
+from ttscale_evals.stats.paired import PairedDifference, paired_difference, problems_needed
+from ttscale_evals.stats.pass_rates import pass_at_k, pass_at_k_by_problem, pass_hat_k, pass_hat_k_by_problem
 from ttscale_evals.stats.resampling import resampled_means
+from ttscale_evals.stats.selection import best_at_k, rule_at_k
+from ttscale_evals.stats.sign_flips import sign_flip_p_value
+from ttscale_evals.stats.subsets import subsets
+from ttscale_evals.stats.votes import maj_at_k, maj_curve, weighted_maj_at_k
 
 __all__ = [
+    "HonestAccuracy",
     "Interval",
+    "McNemar",
+    "PairedDifference",
+    "best_at_k",
     "bootstrap_interval",
+    "clustered_bootstrap_interval",
+    "clustered_stderr",
+    "holm",
+    "honest_accuracy",
+    "maj_at_k",
+    "maj_curve",
+    "mcnemar",
     "mean_and_stderr",
+    "paired_difference",
     "pass_at_k",
+    "pass_at_k_by_problem",
     "pass_hat_k",
+    "pass_hat_k_by_problem",
     "percentile",
+    "percentile_interval",
+    "problem_means",
+    "problems_needed",
     "resampled_means",
+    "rule_at_k",
+    "sign_flip_p_value",
+    "subsets",
+    "weighted_maj_at_k",
     "wilson_interval",
 ]

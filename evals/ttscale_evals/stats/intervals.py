@@ -8,6 +8,10 @@ from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
+
+from ttscale_evals.stats._checks import finite_values, require_confidence
+from ttscale_evals.stats.resampling import resampled_means
 
 
 class Interval(NamedTuple):
@@ -32,6 +36,7 @@ def wilson_interval(num_correct: int, num_problems: int, *, confidence: float = 
     Raises:
         ValueError: the numbers do not fit together.
     """
+    require_confidence(confidence)
     if num_problems < 1:
         raise ValueError("there is no interval of no problems")
     if not 0 <= num_correct <= num_problems:
@@ -51,23 +56,37 @@ def bootstrap_interval(
     """Return the percentile bootstrap interval of the mean of per-problem values (Efron 1979).
 
     Problems are drawn again with replacement, whole: where a problem has several samples, give the mean of
-    them, and the interval is the cluster bootstrap's.
+    them, and the interval is the cluster bootstrap's. What is in memory is bounded whatever the numbers.
 
     Args:
-        values: one value a problem, shape [num_problems].
-        seed: of the resampling; the same seed gives the same interval.
+        values: one value a problem, finite, shape [num_problems].
+        seed: of the resampling, >= 0; the same seed gives the same interval.
         confidence: in (0, 1).
         num_resamples: >= 1.
 
     Raises:
-        ValueError: there are no values.
+        ValueError: there are no values, or one is not finite.
     """
-    if len(values) == 0:
-        raise ValueError("there is no interval of no problems")
-    array = np.asarray(values, dtype=np.float64)
-    rng = np.random.default_rng(seed)
-    # Row by row: a matrix of resamples would need num_resamples x num_problems numbers at once.
-    means = [float(array[rng.integers(0, array.size, array.size)].mean()) for _ in range(num_resamples)]
+    columns = finite_values(values, "a bootstrap interval")[:, None]
+    means = resampled_means(columns, seed=seed, num_resamples=num_resamples)
+    return percentile_interval(means[:, 0], confidence=confidence)
+
+
+def percentile_interval(values: ArrayLike, *, confidence: float = 0.95) -> Interval:
+    """Return the middle part of resampled values, as much of them as the confidence says.
+
+    The upper end is found as the lower end of the negated values, so an interval of negated values is the
+    mirrored interval to the last bit.
+
+    Args:
+        values: of a statistic in resamples, finite, shape [num_resamples].
+        confidence: in (0, 1).
+
+    Raises:
+        ValueError: there are no values, one is not finite, or the confidence is out of range.
+    """
+    require_confidence(confidence)
+    array = finite_values(values, "a percentile interval")
     tail = (1.0 - confidence) / 2.0
-    low, high = np.quantile(means, [tail, 1.0 - tail])
-    return Interval(float(low), float(high))
+    # adding 0 turns -0.0 into 0.0
+    return Interval(float(np.quantile(array, tail)) + 0.0, 0.0 - float(np.quantile(-array, tail)))
