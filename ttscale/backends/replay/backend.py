@@ -106,13 +106,13 @@ class ReplayBackend(Backend):
             source = choose_model(bank.models(), self.recorded, pool=self.model)
             self._vocabulary = bank.vocabulary(source.fingerprint)
             self.capabilities = recorded_capabilities(bank, source, order=self.order)
-            self.profile = _profile(bank, source)
+            dealer = Dealer(bank, source, order=self.order)
+            self.profile = _profile(bank, source, dealer.max_prompt_tokens)
         except BaseException:
             bank.close()
             raise
         self.batch_size = source.batch_size
-        self._bank, self._source = bank, source
-        self._dealer = Dealer(bank, source, order=self.order)
+        self._bank, self._source, self._dealer = bank, source, dealer
 
     def _open(self) -> Bank:
         return open_pool(Path(self.model).expanduser(), columns=self._columns)
@@ -143,7 +143,7 @@ class ReplayBackend(Backend):
     def count_tokens(self, prompt: Prompt) -> int:
         """Return how many tokens the prompt has, or an upper bound where the recording cannot tell."""
         if self._source is not None and self._source.is_imported and prompt.token_ids is None:
-            return 1
+            return (self._dealer and self._dealer.prompt_tokens(prompt)) or 1
         encoded = self.encode(prompt)
         if encoded.token_ids is None and self._dealer is not None:
             known = self._dealer.prompt_tokens(encoded)
@@ -303,8 +303,9 @@ def _with_generated(prompt: SampleUsage, num_tokens: int) -> SampleUsage:
     )
 
 
-def _profile(bank: Bank, source: RecordedModel) -> ModelProfile:
-    """Return the recorded profile; of a plain pool's model, with room for its longest sample."""
+def _profile(bank: Bank, source: RecordedModel, max_prompt_tokens: int) -> ModelProfile:
+    """Return the recorded profile; of somebody else's model, with room for its longest prompt and sample."""
     if not source.is_imported:
         return source.profile
-    return replace(source.profile, context_length=1 + max(1, bank.max_generated(source.fingerprint)))
+    longest = max(1, bank.max_generated(source.fingerprint))
+    return replace(source.profile, context_length=max(1, max_prompt_tokens) + longest)

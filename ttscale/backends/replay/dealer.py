@@ -130,6 +130,11 @@ class Dealer:
         """Return how many tokens a prompt had when samples of it were recorded; ``None``: unknown."""
         return self._lengths.get(prompt_digest(self._known(prompt)))
 
+    @property
+    def max_prompt_tokens(self) -> int:
+        """The most tokens that a recorded prompt had; 0: unknown of all."""
+        return max(self._lengths.values(), default=0)
+
     @cached_property
     def _lengths(self) -> Mapping[str, int]:
         lengths = dict[str, int]()

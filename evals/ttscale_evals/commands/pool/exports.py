@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ttscale.cli.console import echo, echo_json, one_line, quiet_stdout
+from ttscale.cli.console import echo, echo_json, note, one_line, quiet_stdout
 from ttscale.cli.options import AsJson
 from ttscale.errors import ConfigError
 from ttscale_evals.commands.pool.options import Pool
@@ -18,11 +20,20 @@ if TYPE_CHECKING:
     from ttscale.bank import Columns
 
 
+class Form(StrEnum):
+    """In which form samples are exported."""
+
+    TTSCALE = "ttscale"
+    LM_EVAL = "lm-eval"
+
+
 def import_(
     files: Annotated[
         list[Path],
         typer.Argument(
-            metavar="FILE…", show_default=False, help="Banks, exports, or plain .jsonl, .csv, .parquet."
+            metavar="FILE…",
+            show_default=False,
+            help="Banks, exports, logs of Inspect, lm-eval and tau2, or plain .jsonl, .csv, .parquet.",
         ),
     ],
     into: Annotated[
@@ -38,7 +49,10 @@ def import_(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Add the samples of files to a bank: all of them, or on any mistake none."""
+    """Add the samples of files to a bank: all of them, or on any mistake none.
+
+    Of a log, --column prediction=NAME is the scorer or filter whose answers count.
+    """
     with quiet_stdout():
         num_added, num_held = _import(files, into, _columns(columns or []), model)
     if as_json:
@@ -68,17 +82,35 @@ def _columns(words: Sequence[str]) -> Columns:
 
 
 def _import(files: Sequence[Path], into: Path, columns: Columns, model: str | None) -> tuple[int, int]:
-    """Return how many samples were added, and how many there are now."""
-    from ttscale.bank import bank_to_fill, copy_bank, open_pool
+    """Return how many samples were added, and how many there are now; notes go to standard error."""
+    from ttscale.bank import Bank, bank_to_fill, copy_bank, open_pool
 
+    notes = list[str]()
     with bank_to_fill(into) as bank, ExitStack() as stack:
-        sources = [stack.enter_context(open_pool(file, columns=columns, model=model)) for file in files]
+        sources = list[Bank]()
+        for file in files:
+            listener = _Named(one_line(str(file), max_chars=120), notes)
+            opened = open_pool(file, columns=columns, model=model, listener=listener)
+            sources.append(stack.enter_context(opened))
         before = bank.num_samples()
         with bank.writing():  # only now: nobody else can write meanwhile
             for source in sources:
                 copy_bank(source, bank)
         held = bank.num_samples()
+    for text in notes:  # only now: nothing is said of what was not imported
+        note(text)
     return held - before, held
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """Collects what a file says that a bank cannot keep."""
+
+    name: str
+    notes: list[str]
+
+    def __call__(self, text: str) -> None:
+        self.notes.append(f"{self.name}: {text}")
 
 
 def export(
@@ -86,14 +118,42 @@ def export(
     file: Annotated[
         Path, typer.Argument(metavar="FILE", show_default=False, help=".jsonl, .jsonl.gz or .parquet.")
     ],
+    form: Annotated[
+        Form,
+        typer.Option("--format", help="Our own, which holds everything, or lines as lm-evaluation-harness's."),
+    ] = Form.TTSCALE,
+    recorded: Annotated[
+        str | None, typer.Option("--recorded", metavar="MODEL", help="With lm-eval: whose, if several models'.")
+    ] = None,
+    benchmark: Annotated[
+        str | None,
+        typer.Option("--benchmark", "-b", metavar="NAME", help="With lm-eval: if several."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a bank to one file that holds everything, replaced if it is there."""
-    from ttscale.bank import export_pool, open_pool
-
-    with quiet_stdout(), open_pool(pool) as bank:
-        count = export_pool(bank, file)
+    """Write a bank to one file, replaced if it is there."""
+    if form is Form.TTSCALE and (recorded is not None or benchmark is not None):
+        raise ConfigError(
+            "--recorded and --benchmark choose what goes into an lm-eval file, and our own form holds "
+            "everything; add --format lm-eval, or leave them out."
+        )
+    with quiet_stdout():
+        count = _export(pool, file, form, recorded, benchmark)
     if as_json:
         echo_json({"pool": str(pool), "file": str(file), "num_samples": count})
     else:
         echo(f"{count:,} samples written to {one_line(str(file))}.")
+
+
+def _export(pool: Path, file: Path, form: Form, recorded: str | None, benchmark: str | None) -> int:
+    """Return how many samples were written."""
+    from ttscale.bank import export_pool, open_pool
+
+    with open_pool(pool) as bank:
+        if form is Form.TTSCALE:
+            return export_pool(bank, file)
+        from ttscale.backends.replay import choose_model
+        from ttscale.bank.logs import export_lm_eval
+
+        model = choose_model(bank.models(), recorded, pool=str(pool))
+        return export_lm_eval(bank, file, recorded=model, benchmark=benchmark)

@@ -12,5 +12,7 @@ Bank: TypeAlias = Annotated[
 ]
 Pool: TypeAlias = Annotated[
     Path,
-    typer.Argument(metavar="POOL", show_default=False, help="A sample bank, an export, or a plain pool."),
+    typer.Argument(
+        metavar="POOL", show_default=False, help="A sample bank, an export, a log, or a plain pool."
+    ),
 ]
