@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 BUILTINS: Final = {
+    "compare": "ttscale_evals.commands.compare:compare",
     "eval": "ttscale_evals.commands.eval:evaluate",
     "pool": "ttscale_evals.commands.pool.app:app",
     "report": "ttscale_evals.commands.report:report",

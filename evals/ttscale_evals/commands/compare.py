@@ -1,0 +1,81 @@
+"""``ttscale compare``: who is better, at what cost, and whether that can be told."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ttscale.cli.console import echo, echo_json, note, one_line, quiet_stdout
+from ttscale.cli.options import AsJson
+from ttscale.errors import ConfigError
+
+_BASELINE_HELP = "Hold all others against this system; default single and self_consistency, else all pairs."
+_BY_HELP = "tokens, seconds, usd, flops or critical_path; repeat for several."
+
+
+def compare(
+    directories: Annotated[list[Path], typer.Argument(metavar="DIR…", help="Run directories.")],
+    baseline: Annotated[
+        str | None, typer.Option("--baseline", metavar="SYSTEM", help=_BASELINE_HELP, show_default=False)
+    ] = None,
+    by: Annotated[list[str] | None, typer.Option("--by", metavar="COST", help=_BY_HELP)] = None,
+    common: Annotated[
+        bool, typer.Option("--common", help="Leave problems out that not all systems did.")
+    ] = False,
+    mixed_graders: Annotated[
+        bool, typer.Option("--mixed-graders", help="Compare though grader versions differ.")
+    ] = False,
+    seed: Annotated[int, typer.Option("--seed", help="Of the resampling.", min=0)] = 0,
+    markdown: Annotated[Path | None, typer.Option("--md", metavar="FILE", help="Write Markdown.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare the strategies of one or more runs, problem by problem and at matched compute."""
+    from ttscale_evals.compare import (
+        compare_systems,
+        group_systems,
+        load_runs,
+        render_markdown,
+        render_terminal,
+    )
+
+    with quiet_stdout():
+        loaded = load_runs(directories)
+        groups = group_systems(loaded.systems, is_common=common, has_mixed_graders=mixed_graders)
+        comparison = compare_systems(
+            groups,
+            baseline=baseline,
+            by=by or (),
+            seed=seed,
+            left_out=loaded.left_out,
+            unreadable=loaded.unreadable,
+        )
+        if markdown is not None:
+            _write(markdown, render_markdown(comparison))
+    if as_json:
+        echo_json(comparison.to_json())
+    else:
+        is_terminal = sys.stdout.isatty()
+        width = shutil.get_terminal_size().columns if is_terminal else 120
+        echo(render_terminal(comparison, width=width, color=is_terminal).rstrip("\n"))
+    for entry in (*loaded.unreadable, *loaded.left_out):
+        note(f"left out: {one_line(entry.what)}: {one_line(entry.why, max_chars=300)}")
+    if loaded.unreadable:
+        raise typer.Exit(1)
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file.
+
+    Raises:
+        ConfigError: it cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{str(path)!r} cannot be written: {error.strerror}; choose another path.") from error
+    note(f"wrote {path}")

@@ -1,0 +1,85 @@
+"""The costs that systems are compared at, per problem."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal, get_args
+
+from ttscale.errors import ConfigError
+from ttscale.types import Outcome
+from ttscale_evals.compare.groups import Group
+from ttscale_evals.report import formats
+
+AxisName = Literal["tokens", "seconds", "usd", "flops", "critical_path"]
+
+AXIS_NAMES: Final[tuple[AxisName, ...]] = get_args(AxisName)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Axis:
+    """One kind of cost."""
+
+    title: str
+    of: Callable[[Outcome], float | None]
+    """What one problem cost; ``None``: unknown."""
+    text: Callable[[float | None], str]
+
+
+def _usd_text(value: float | None) -> str:
+    return formats.UNKNOWN if value is None else f"{value:.3g}"
+
+
+AXES: Final[Mapping[AxisName, Axis]] = {
+    "tokens": Axis(title="tokens", of=lambda outcome: outcome.usage.tokens, text=formats.count),
+    "seconds": Axis(title="seconds", of=lambda outcome: outcome.seconds, text=formats.seconds),
+    "usd": Axis(title="USD", of=lambda outcome: outcome.usage.usd, text=_usd_text),
+    "flops": Axis(title="FLOPs", of=lambda outcome: outcome.usage.flops, text=formats.magnitude),
+    "critical_path": Axis(
+        title="critical-path tokens", of=lambda outcome: outcome.critical_path_tokens, text=formats.count
+    ),
+}
+_DEFAULT: Final[tuple[AxisName, ...]] = ("tokens", "seconds", "usd", "flops")
+
+
+def choose_axes(asked: Sequence[str], groups: Sequence[Group]) -> list[AxisName]:
+    """Return the axes to compare at.
+
+    Args:
+        asked: names; none: tokens and seconds, and dollars and FLOPs where every system knows them.
+        groups: what is compared.
+
+    Raises:
+        ConfigError: an axis is unknown, or a system does not know its cost on it.
+    """
+    if not asked:
+        return [name for name in _DEFAULT if not _ignorant(name, groups)]
+    chosen = list[AxisName]()
+    known: Mapping[str, AxisName] = {name: name for name in AXIS_NAMES}
+    for word in dict.fromkeys(asked):
+        name = known.get(word)
+        if name is None:
+            raise ConfigError(f"--by {word!r} is unknown; choose among {', '.join(AXIS_NAMES)}.")
+        ignorant = _ignorant(name, groups)
+        if ignorant:
+            raise ConfigError(f"--by {name}: {', '.join(ignorant[:3])} {_mend(name)}")
+        chosen.append(name)
+    return chosen
+
+
+def _ignorant(name: AxisName, groups: Sequence[Group]) -> list[str]:
+    """Return the labels of systems that do not know what one of their problems cost."""
+    return [
+        repr(system.label)
+        for group in groups
+        for system in group.systems
+        if any(AXES[name].of(system.results[problem].outcome) is None for problem in group.problem_ids)
+    ]
+
+
+def _mend(name: AxisName) -> str:
+    if name == "usd":
+        return (
+            "cost unknown dollars; run them with `ttscale eval --prices FILE`, a file that names their models."
+        )
+    return f"cost unknown {AXES[name].title}; compare by another axis."
