@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, expect, sync_playwright
 from pydantic import TypeAdapter
 
+from ttscale.types import JSON, Candidate
 from ttscale_evals.report import Answer, ReportData, RunInfo, render_html
 from ttscale_evals.rows import Row
 
@@ -18,7 +20,9 @@ pytestmark = [pytest.mark.browser, pytest.mark.integration]
 
 DATA = Path(__file__).parents[1] / "data" / "report"
 ROWS = TypeAdapter(tuple[Row, ...]).validate_json((DATA / "rows.json").read_bytes())
-HOSTILE = "</script><img src=x onerror=\"document.title='owned'\"><b>bold</b>"
+HOSTILE = "</script><img src=x onerror=\"document.title='owned'\"><b>bold</b>\x1b[31m\x00\u202eevil"
+SHOWN = HOSTILE.replace("\x1b", "⟨U+001B⟩").replace("\x00", "⟨U+0000⟩").replace("\u202e", "⟨U+202E⟩")
+LINE = "start" + "x" * 1_000_000 + "end"
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -72,13 +76,29 @@ def opened(browser: Browser, tmp_path: Path) -> Iterator[Opened]:
     page.on("request", note_request)
     page.on("pageerror", note_error)
     page.goto(path.as_uri())
-    page.wait_for_selector("#plot-latency .main-svg")
+    page.wait_for_selector("html.ready", state="attached")
     yield shown
     page.close()
 
 
+def span(number: int, parent: int | None, kind: str, name: str, **attributes: JSON) -> Mapping[str, JSON]:
+    times: dict[str, JSON] = {"start": number / 10, "end": None if number == 4 else number / 10 + 1}
+    return {"id": number, "parent": parent, "kind": kind, "name": name, "attributes": attributes, **times}
+
+
 def report() -> ReportData:
     hostile = replace(ROWS[0], benchmark=HOSTILE, strategy=HOSTILE, accuracy=0.25)
+    spans = (
+        span(0, None, "solve", "Search"),
+        span(1, 0, "sample", "sample 0", generated=7, finish_reason="stop", text="I think it is one."),
+        span(2, 0, "child", "branch"),
+        span(3, 2, "sample", "sample 1", generated=9, finish_reason="length", text="Perhaps two, per"),
+        span(4, 2, "sample", "sample 2", generated=2, finish_reason="abort", text="Cancel"),
+    )
+    candidates = (
+        Candidate(index=0, answer="one", key="1", score=0.5, num_tokens=7),
+        Candidate(index=1, answer=None, key=None, num_tokens=9, finish_reason="length"),
+    )
     answers = [
         Answer(
             benchmark=row.benchmark,
@@ -94,6 +114,8 @@ def report() -> ReportData:
             seconds=number / 10,
             stop_reason="finished",
             confidence=0.5,
+            candidates=candidates,
+            spans=spans,
         )
         for row in ROWS[:2]
         for number in range(20)
@@ -107,41 +129,78 @@ def report() -> ReportData:
             question=HOSTILE,
             target=HOSTILE,
             answer=HOSTILE,
-            text=HOSTILE,
+            text=LINE,
             error=HOSTILE,
             result="failed",
+            candidates=(Candidate(index=0, answer=HOSTILE, key=HOSTILE, num_tokens=3),),
+            spans=(span(0, None, "solve", HOSTILE), span(1, 0, "sample", "sample 0", text=HOSTILE)),
         )
     )
     run = RunInfo(directory=HOSTILE, config=HOSTILE, command=HOSTILE)
     return ReportData(rows=(*ROWS, hostile), answers=tuple(answers), runs=(run,))
 
 
-def points(page: Page, plot: str) -> int:
-    return page.locator(f"#{plot} .scatterlayer .points path").count()
+def markers(page: Page) -> Locator:
+    return page.locator("#plot .marker")
 
 
-def test_both_plots_show_every_row_with_its_interval_and_the_page_is_silent(opened: Opened) -> None:
-    for plot in ("plot-tokens", "plot-latency"):
-        assert points(opened.page, plot) == 4
-        assert opened.page.locator(f"#{plot} .scatterlayer .trace").count() == 3
-        assert opened.page.locator(f"#{plot} .errorbar").count() == 4
-    axis = opened.page.locator("#plot-tokens .xtick text").all_text_contents()
-    assert axis == ["100", "200", "500", "1,000"]
+# ── the plot ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_plot_shows_every_row_with_its_interval_and_the_front_and_the_page_is_silent(
+    opened: Opened,
+) -> None:
+    expect(markers(opened.page)).to_have_count(4)
+    expect(opened.page.locator("#plot .bar")).to_have_count(4)
+    expect(opened.page.locator("#plot .front")).to_have_count(1)
+    expect(opened.page.locator("#plot .curve")).to_have_count(1)
     assert opened.messages == []
     assert opened.requests == []
 
 
+def test_the_axis_is_chosen_by_keyboard_and_only_known_costs_are_offered(opened: Opened) -> None:
+    page = opened.page
+    known = [box.get_attribute("value") for box in page.get_by_role("radio").all()]
+    assert known == ["tokens", "flops", "latency", "path"]
+    page.get_by_role("radio", name="tokens", exact=True).focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#plot .axis")).to_have_text("FLOPs per problem")
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#plot .axis")).to_have_text("median latency in seconds")
+
+
+def test_arrow_keys_walk_through_the_points(opened: Opened) -> None:
+    page = opened.page
+    page.locator("#plot svg").focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#point")).to_contain_text("single: 41.7 % [33.2, 50.6] of 120 problems, 86 tokens")
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#point")).to_contain_text("self_consistency:n=4")
+    expect(page.locator("#plot .marker.chosen")).to_have_count(1)
+
+
 def test_another_benchmark_can_be_chosen(opened: Opened) -> None:
     opened.page.select_option("#benchmark", label="chain_sum")
-    assert points(opened.page, "plot-tokens") == 3
-    assert points(opened.page, "plot-latency") == 3
+    expect(markers(opened.page)).to_have_count(3)
 
 
-def test_the_plots_follow_the_dark_scheme(opened: Opened) -> None:
-    plot = opened.page.locator("#plot-tokens .main-svg").first
-    expect(plot).to_have_css("background-color", "rgb(255, 255, 255)")
-    opened.page.emulate_media(color_scheme="dark")
-    expect(plot).to_have_css("background-color", "rgb(20, 23, 27)")
+def test_colours_follow_the_system_and_the_switch(opened: Opened) -> None:
+    page = opened.page
+    body = page.locator("body")
+    light, dark = "rgb(255, 255, 255)", "rgb(20, 23, 27)"
+    expect(body).to_have_css("background-color", light)
+    page.emulate_media(color_scheme="dark")
+    expect(body).to_have_css("background-color", dark)
+    page.select_option("#theme", "light")
+    expect(body).to_have_css("background-color", light)
+    page.emulate_media(color_scheme="light")
+    page.select_option("#theme", "dark")
+    expect(body).to_have_css("background-color", dark)
+    page.select_option("#theme", "")
+    expect(body).to_have_css("background-color", light)
+
+
+# ── the leaderboard ───────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_the_leaderboard_sorts_by_a_clicked_column(opened: Opened) -> None:
@@ -165,44 +224,140 @@ def test_unknown_values_are_sorted_last_in_both_directions(opened: Opened) -> No
         assert table.locator("tbody tr").last.locator("td").last.text_content() == "–"
 
 
+def test_the_leaderboard_is_filtered_and_greyed_rows_can_be_hidden(opened: Opened) -> None:
+    page = opened.page
+    rows = page.locator(".leaderboard tbody tr:visible")
+    assert rows.count() == len(ROWS) + 1
+    page.fill("#leaderboard-filter", "SELF_consistency")
+    wanted = sum("self_consistency" in row.strategy for row in ROWS)
+    expect(rows).to_have_count(wanted)
+    expect(page.locator("#leaderboard-count")).to_have_text(f"{wanted} of {len(ROWS) + 1} rows")
+    page.fill("#leaderboard-filter", "")
+    page.get_by_label("only rows that are not greyed").press("Space")
+    greyed = page.locator(".leaderboard tr.dominated").count()
+    assert greyed > 0
+    expect(rows).to_have_count(len(ROWS) + 1 - greyed)
+
+
+# ── errors and problems ───────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_error_panel_counts_and_lists_what_it_counts(opened: Opened) -> None:
+    page = opened.page
+    cut_off = page.locator("#causes tbody tr", has_text="cut off at its token limit")
+    expect(cut_off.locator("td").first).to_have_text("40")
+    failed = page.locator("#causes tbody tr", has_text="Failed:")
+    expect(failed.locator("td").first).to_have_text("1")
+    failed.get_by_role("button").press("Enter")
+    expect(page.locator("#problem-count")).to_have_text("1 of 41 answers")
+    expect(page.locator("#filter-cause")).to_be_focused()
+
+
 def test_problems_are_paged_filtered_and_searched(opened: Opened) -> None:
     page = opened.page
     rows = page.locator("#problems tbody tr")
     count = page.locator("#problem-count")
-    assert rows.count() == 25
-    assert page.locator("#page-label").text_content() == "page 1 of 2"
+    expect(rows).to_have_count(25)
+    expect(page.locator("#page-label")).to_have_text("page 1 of 2")
     page.click("#page-on")
-    assert rows.count() == 16
-    assert page.locator("#page-on").is_disabled()
-    page.select_option("#filter-result", "right")
-    assert count.text_content() == "20 of 41 answers"
+    expect(rows).to_have_count(16)
+    expect(page.locator("#page-on")).to_be_disabled()
+    page.select_option("#filter-result", "0")
+    expect(count).to_have_text("20 of 41 answers")
     page.select_option("#filter-strategy", label="single")
-    assert count.text_content() == "10 of 41 answers"
+    expect(count).to_have_text("10 of 41 answers")
     page.fill("#filter-text", "question 13?")
-    assert rows.count() == 1
-    rows.first.locator("summary").click()
-    assert "I think it is 13." in (rows.first.locator("details").text_content() or "")
+    expect(rows).to_have_count(1)
+
+
+def test_problems_are_sorted_by_click_and_keyboard(opened: Opened) -> None:
+    page = opened.page
+    tokens = page.locator("#problems thead th", has_text="Tokens")
+    first = page.locator("#problems tbody tr").first
+    tokens.get_by_role("button").click()
+    expect(tokens).to_have_attribute("aria-sort", "descending")
+    expect(first).to_contain_text("p19")
+    tokens.get_by_role("button").press("Enter")
+    expect(tokens).to_have_attribute("aria-sort", "ascending")
+    expect(first).to_contain_text("p0")
+    page.locator("#problems thead th", has_text="Problem").get_by_role("button").press("Space")
+    expect(page.locator("#problems tbody tr").nth(1)).to_contain_text("p19")
+
+
+def test_a_problem_opens_by_keyboard_with_every_sample_votes_and_time_line(opened: Opened) -> None:
+    page = opened.page
+    button = page.locator("#problems tbody button").first
+    button.press("Enter")
+    expect(button).to_have_attribute("aria-expanded", "true")
+    box = page.locator("#problems .details")
+    expect(box.locator("dd").first).to_have_text("Question 0?")
+    samples = box.locator(".sample")
+    expect(samples).to_have_count(3)
+    expect(samples.nth(0).locator("summary")).to_have_text("#0 one · 7 tokens · stop · key 1 · score 0.5")
+    expect(samples.nth(2).locator("summary")).to_have_text("#2 no answer · 2 tokens · abort · no candidate")
+    samples.nth(1).locator("summary").press("Enter")
+    expect(samples.nth(1).locator("pre")).to_have_text("Perhaps two, per")
+    expect(box.locator(".votes tbody tr").first).to_have_text("1150 %0.5")
+    expect(box.locator(".timeline .span")).to_have_count(5)
+    lanes = [int(lane.get_attribute("x") or "") for lane in box.locator(".timeline .lane").all()]
+    assert lanes == [4, 14, 14, 24, 24]
+    button.press("Enter")
+    expect(box).to_have_count(0)
+    assert opened.messages == []
+
+
+# ── hostile text, narrow screens, names ───────────────────────────────────────────────────────────────────
 
 
 def test_hostile_text_is_shown_and_does_nothing(opened: Opened) -> None:
     page = opened.page
-    page.select_option("#filter-result", "failed")
+    page.select_option("#filter-result", "2")
+    expect(page.locator("#problem-count")).to_have_text("1 of 41 answers")
     row = page.locator("#problems tbody tr").first
-    row.locator("summary").click()
-    for cell in (row.locator("th"), row.locator(".answer").first, row.locator("dd").first):
-        assert HOSTILE in (cell.text_content() or "")
+    row.get_by_role("button").click()
+    box = page.locator("#problems .details")
+    box.locator(".sample summary").click()
+    cells = [row.locator("th"), row.locator(".answer").first, box.locator("dd").first]
+    for cell in (*cells, box.locator(".sample pre")):
+        expect(cell).to_contain_text(SHOWN)
+    expect(box.locator("pre").first).to_contain_text("994,008 characters left out")
     page.select_option("#benchmark", index=2)
-    assert points(page, "plot-tokens") == 1
-    assert page.locator("h1").text_content() == f"Report {HOSTILE}"
-    assert page.title() == f"Report {HOSTILE}"
-    assert page.locator("img, b").count() == 0
+    expect(markers(page)).to_have_count(1)
+    expect(page.locator("h1")).to_have_text(f"Report {SHOWN}")
+    assert page.title() == f"Report {SHOWN}"
+    assert page.locator("img, main > b").count() == 0
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1200
     assert opened.messages == []
     assert opened.requests == []
 
 
-def test_the_page_reads_well_on_a_narrow_screen(opened: Opened) -> None:
-    opened.page.set_viewport_size({"width": 360, "height": 800})
-    assert opened.page.evaluate("document.documentElement.scrollWidth") <= 360
+def test_letters_from_right_to_left_do_not_reorder_their_neighbours(browser: Browser, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    answer = replace(report().answers[0], problem_id="שלום 1")
+    path.write_text(render_html(ReportData(rows=ROWS, answers=(answer,))), encoding="utf-8")
+    page = browser.new_page()
+    page.goto(path.as_uri())
+    name = page.locator("#problems tbody th")
+    expect(name).to_have_text(f"{answer.benchmark} · שלום 1")
+    first, second = (part.bounding_box() for part in name.locator("bdi").all())
+    assert first is not None
+    assert second is not None
+    assert first["x"] + first["width"] <= second["x"]
+    page.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_reads_well_on_a_narrow_screen(opened: Opened, scheme: Literal["light", "dark"]) -> None:
+    page = opened.page
+    page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.locator("#problems tbody button").first.click()
+    expect(page.locator("#problems .timeline")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    box = page.locator("#problems .details").bounding_box()
+    assert box is not None
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= 390
 
 
 def test_tables_and_controls_have_names(opened: Opened) -> None:
@@ -210,6 +365,33 @@ def test_tables_and_controls_have_names(opened: Opened) -> None:
     assert page.locator("table").count() == page.locator("table > caption").count()
     assert page.locator("thead th:not([scope=col])").count() == 0
     assert page.locator("tbody tr > th:not([scope=row])").count() == 0
-    for label in ("Benchmark", "Strategy", "Result", "Text"):
+    for label in ("Benchmark", "Strategy", "Result", "Cause", "Text", "Find rows", "Colours"):
         assert page.get_by_label(label).count() >= 1
-    assert page.get_by_role("img", name="Accuracy against tokens per problem").count() == 1
+    assert page.get_by_role("group", name="Accuracy against tokens per problem, 4 points").count() == 1
+
+
+def test_an_empty_report_is_a_page_too(browser: Browser, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    path.write_text(render_html(ReportData(rows=())), encoding="utf-8")
+    page = browser.new_page()
+    errors = list[str]()
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(path.as_uri())
+    page.wait_for_selector("html.ready", state="attached")
+    expect(page.locator("#plot")).to_have_text("No row has known tokens per problem.")
+    expect(page.locator("#problem-count")).to_have_text("0 of 0 answers")
+    assert errors == []
+    page.close()
+
+
+def test_without_scripts_the_tables_are_there_and_nothing_that_does_not_work(
+    browser: Browser, tmp_path: Path
+) -> None:
+    path = tmp_path / "report.html"
+    path.write_text(render_html(report()), encoding="utf-8")
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(path.as_uri())
+    assert page.locator(".leaderboard tbody tr:visible").count() == len(ROWS) + 1
+    assert page.locator("select:visible, input:visible").count() == 0
+    context.close()

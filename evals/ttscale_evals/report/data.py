@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from ttscale.types import JSON, Candidate
 from ttscale_evals.rows import Row
 
 Result = Literal["right", "wrong", "failed"]
@@ -30,6 +32,12 @@ class Answer:
     stop_reason: str
     confidence: float | None = None
     error: str | None = None
+    reason: str = ""
+    """Why it is not plainly right or wrong, see `ttscale_evals.benchmarks.base.Grade`."""
+    candidates: tuple[Candidate, ...] = ()
+    """The answers the strategy chose among."""
+    spans: tuple[Mapping[str, JSON], ...] = ()
+    """What was done when, with every sample's text, as in `Outcome.trace`; empty where it was not kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,8 @@
-"""The report as one page that needs nothing else: scripts, styles and data are in it, and it loads nothing.
+"""The report as one page that needs nothing else: styles, scripts and data are in it, and it loads nothing.
 
-The content security policy in its head lets only its own three scripts run, known by their hashes, and no
+The content security policy in its head lets only its own style and script in, known by their hashes, and no
 request leave the page. Text from models and files enters as escaped HTML here, or as JSON that the page's
-script puts into text nodes.
+script puts into text nodes; see `ttscale_evals.report.text` for what becomes of control characters.
 """
 
 from __future__ import annotations
@@ -10,53 +10,66 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
-import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib import resources
 from typing import Final
 
 import ttscale
-from ttscale.cli.console import finite, sanitise
-from ttscale.errors import MissingExtra
 from ttscale.types import JSON
 from ttscale_evals.report import formats
-from ttscale_evals.report.data import Answer, ReportData, RunInfo
-from ttscale_evals.report.figures import figures
+from ttscale_evals.report.causes import Cause, causes
+from ttscale_evals.report.chart import Axis, chart, is_dominated, known_axes
+from ttscale_evals.report.data import ReportData, RunInfo
 from ttscale_evals.report.leaderboard import Column, Group, columns, footnotes, group_rows
+from ttscale_evals.report.pack import MAX_DETAIL_CHARS, json_for_script, pack
+from ttscale_evals.report.text import label, shown
 from ttscale_evals.rows import Row
 
-MAX_ANSWERS: Final = 5_000
+MAX_ANSWERS: Final = 200_000
 """Most answers the page holds; the run's store holds all."""
-MAX_TEXT_CHARS: Final = 1_500
-"""Longer texts are cut in the page."""
+_MAX_CONFIG_CHARS: Final = 100_000
+_MAX_OPEN_NOTES: Final = 12
+_SCRIPTS: Final = ("common.js", "chart.js", "leaderboard.js", "timeline.js", "details.js", "problems.js")
 
 
-def render_html(data: ReportData, *, title: str = "ttscale report", max_answers: int = MAX_ANSWERS) -> str:
+def render_html(
+    data: ReportData,
+    *,
+    title: str = "ttscale report",
+    max_answers: int = MAX_ANSWERS,
+    max_detail_chars: int = MAX_DETAIL_CHARS,
+) -> str:
     """Return the page.
 
     Args:
         data: what it shows.
         title: its heading.
         max_answers: answers beyond these are left out of the problem browser, and the page says so.
-
-    Raises:
-        MissingExtra: plotly, whose script draws the plots, is not installed.
+        max_detail_chars: of all samples and time lines together, compressed; beyond that they are left out,
+            question by question, and the page says so.
     """
-    plotly, script = _plotly(), _asset("page.js")
-    groups = group_rows(data.rows)
+    style, script = _asset("page.css"), "\n".join(_asset(name) for name in _SCRIPTS)
+    groups, axes = group_rows(data.rows), known_axes(data.rows)
+    answers = data.answers[:max_answers]
+    found = causes(answers)
+    packed = pack(answers, found, max_detail_chars=max_detail_chars)
+    omitted = _omitted("answers are", len(data.answers) - max_answers)
     parts = {
-        "policy": html.escape(_policy(plotly, script)),
-        "title": _escaped(title),
-        "style": _asset("page.css"),
-        "summary": _escaped(_summary(data)),
+        "policy": html.escape(_policy(style, script)),
+        "title": _label(title),
+        "style": style,
+        "summary": _summary(data),
+        "axes": "".join(_axis(axis, is_first=axis is axes[0]) for axis in axes),
         "leaderboard": "\n".join(_table(group, columns(data.rows)) for group in groups),
         "footnotes": _items(footnotes(data.rows)),
-        "omitted": _omitted(len(data.answers) - max_answers),
+        "causes": _causes(found.groups),
+        "omitted": omitted + _omitted("questions' samples are", packed.num_left_out),
         "runs": "\n".join(_run(run) for run in data.runs),
         "footer": f"Made by ttscale {html.escape(ttscale.__version__)}.",
-        "data": _json_for_script(_page_data(groups, data.answers[:max_answers])),
-        "plotly": plotly,
+        "data": json_for_script(_charts(groups, axes)),
+        "index": packed.index,
+        "packets": "\n".join(packed.packets),
         "script": script,
     }
     return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], _asset("page.html"))
@@ -66,61 +79,60 @@ def _asset(name: str) -> str:
     return resources.files("ttscale_evals.report").joinpath("page", name).read_text(encoding="utf-8")
 
 
-def _plotly() -> str:
-    try:
-        from plotly.offline import get_plotlyjs
-    except ImportError as error:
-        raise MissingExtra("plotly", "evals") from error
-    source: str = get_plotlyjs()
-    return source
+def _omitted(what: str, number: int) -> str:
+    return f'<p class="note">{number:,} more {what} in the run store only.</p>' if number > 0 else ""
 
 
-def _omitted(number: int) -> str:
-    return f'<p class="note">{number:,} more answers are in the run store.</p>' if number > 0 else ""
-
-
-def _policy(*scripts: str) -> str:
-    hashes = " ".join(f"'sha256-{_hash(script)}'" for script in scripts)
-    # Plotly writes styles at run time and makes images of plots out of data and blob URLs.
+def _policy(style: str, script: str) -> str:
     return (
-        f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data: blob:; "
-        f"connect-src 'none'; base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; script-src 'sha256-{_hash(script)}'; style-src 'sha256-{_hash(style)}'; "
+        f"base-uri 'none'; form-action 'none'"
     )
 
 
-def _hash(script: str) -> str:
-    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+def _hash(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def _escaped(text: str) -> str:
-    return html.escape(sanitise(text))
+def _label(text: str) -> str:
+    return html.escape(label(text))
 
 
 def _items(lines: Sequence[str]) -> str:
-    return '<ul class="footnotes">' + "".join(f"<li>{_escaped(line)}</li>" for line in lines) + "</ul>"
+    items = [f"<li>{html.escape(label(line, max_chars=1_000))}</li>" for line in lines]
+    first, more = "".join(items[:_MAX_OPEN_NOTES]), "".join(items[_MAX_OPEN_NOTES:])
+    folded = (
+        f"<details><summary>{len(items) - _MAX_OPEN_NOTES:,} more notes on rows</summary>"
+        f'<ul class="footnotes">{more}</ul></details>'
+    )
+    return f'<ul class="footnotes">{first}</ul>{folded if more else ""}'
 
 
 def _summary(data: ReportData) -> str:
     benchmarks = {row.benchmark for row in data.rows}
     strategies = {row.strategy for row in data.rows}
-    models = sorted({row.model for row in data.rows})
+    models = ", ".join(f"<bdi>{_label(model)}</bdi>" for model in sorted({row.model for row in data.rows}))
     failed = f", {_some(data.num_failed, 'failed problem', 'failed problems')}" if data.num_failed else ""
     return (
         f"{_some(len(strategies), 'strategy', 'strategies')} on "
-        f"{_some(len(benchmarks), 'benchmark', 'benchmarks')}, model {', '.join(models)}{failed}."
+        f"{_some(len(benchmarks), 'benchmark', 'benchmarks')}, model {models}{failed}."
     )
 
 
 def _some(number: int, one: str, many: str) -> str:
-    return f"{number} {one if number == 1 else many}"
+    return f"{number:,} {one if number == 1 else many}"
 
 
-def _table(group: Group, shown: Sequence[Column]) -> str:
-    head = "".join(_header(column) for column in shown)
-    body = "\n".join(_row(row, shown, is_best=group.is_best(row)) for row in group.rows)
+def _table(group: Group, shown_columns: Sequence[Column]) -> str:
+    head = "".join(_header(column) for column in shown_columns)
+    body = "\n".join(
+        _row(row, shown_columns, is_best=group.is_best(row), is_dominated=behind)
+        for row, behind in zip(group.rows, is_dominated(group.rows), strict=True)
+    )
+    name = _label(group.benchmark)
     return (
-        f'<div class="scroll leaderboard" role="region" aria-label="{_escaped(group.benchmark)}" tabindex="0">'
-        f"<table><caption>{_escaped(group.benchmark)}</caption>"
+        f'<div class="scroll leaderboard" role="region" aria-label="{name}" tabindex="0">'
+        f"<table><caption>{name}</caption>"
         f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>"
     )
 
@@ -130,89 +142,75 @@ def _header(column: Column) -> str:
     kind = ' class="number"' if column.is_number else ""
     return (
         f'<th scope="col" aria-sort="{sort}"{kind}>'
-        f'<button type="button" title="{_escaped(column.meaning)}">{_escaped(column.title)}</button></th>'
+        f'<button type="button" title="{_label(column.meaning)}">{_label(column.title)}</button></th>'
     )
 
 
-def _row(row: Row, shown: Sequence[Column], *, is_best: bool) -> str:
-    cells = "".join(_cell(row, column) for column in shown)
-    kind = ' class="best"' if is_best else ""
+def _row(row: Row, shown_columns: Sequence[Column], *, is_best: bool, is_dominated: bool) -> str:
+    cells = "".join(_cell(row, column, is_dominated=is_dominated) for column in shown_columns)
+    kind = ' class="best"' if is_best and not is_dominated else ' class="dominated"' if is_dominated else ""
     return f"<tr{kind}>{cells}</tr>"
 
 
-def _cell(row: Row, column: Column) -> str:
+def _cell(row: Row, column: Column, *, is_dominated: bool) -> str:
     value = column.value(row)
-    attribute = f'data-value="{"" if value is None else _escaped(str(value))}"'
+    attribute = f'data-value="{"" if value is None else _label(str(value))}"'
     if column.key == "strategy":
-        return f'<th scope="row" {attribute}>{_escaped(column.text(row))}</th>'
+        said = '<span class="hidden"> (dominated)</span>' if is_dominated else ""
+        return f'<th scope="row" {attribute}><bdi>{_label(column.text(row))}</bdi>{said}</th>'
     if column.key == "accuracy":
-        bounds = _escaped(formats.interval(row.accuracy_low, row.accuracy_high))
-        point = _escaped(formats.percent(row.accuracy))
+        bounds = _label(formats.interval(row.accuracy_low, row.accuracy_high))
+        point = _label(formats.percent(row.accuracy))
         return f'<td class="number accuracy" {attribute}>{point} <span class="interval">{bounds}</span></td>'
     kind = ' class="number"' if column.is_number else ""
-    return f"<td{kind} {attribute}>{_escaped(column.text(row))}</td>"
+    return f"<td{kind} {attribute}>{_label(column.text(row))}</td>"
+
+
+def _causes(groups: Sequence[Cause]) -> str:
+    if not groups:
+        return '<p class="note">Every problem was brought to an end, answered and judged in full.</p>'
+    rows = "\n".join(_cause(cause, place) for place, cause in enumerate(groups))
+    heads = "".join(
+        f'<th scope="col" class="number">{name}</th>' for name in ("problems", "strategies", "benchmarks")
+    )
+    return (
+        '<div class="scroll" role="region" aria-label="Errors" tabindex="0"><table id="causes">'
+        '<caption class="hidden">What went wrong, by cause</caption>'
+        f'<thead><tr><th scope="col">cause</th>{heads}<th scope="col">list</th></tr></thead>'
+        f"<tbody>\n{rows}\n</tbody></table></div>"
+        '<p class="note">A problem is counted under every cause it has; answers that are only wrong are not '
+        "here. Errors that differ in numbers alone are one cause.</p>"
+    )
+
+
+def _cause(cause: Cause, place: int) -> str:
+    counts = (cause.num_problems, cause.num_strategies, cause.num_benchmarks)
+    cells = "".join(f'<td class="number">{count:,}</td>' for count in counts)
+    show = (
+        f'<button type="button" data-cause="{place}">show<span class="hidden"> these problems</span></button>'
+    )
+    return f'<tr><th scope="row"><bdi>{_label(cause.title)}</bdi></th>{cells}<td>{show}</td></tr>'
 
 
 def _run(run: RunInfo) -> str:
     return (
-        f"<h3>{_escaped(run.directory)}</h3><pre>{_escaped(run.command)}</pre>"
-        f"<details><summary>Resolved configuration</summary><pre>{_escaped(run.config)}</pre></details>"
+        f"<h3><bdi>{_label(run.directory)}</bdi></h3><pre>{_block(run.command)}</pre>"
+        f"<details><summary>Resolved configuration</summary><pre>{_block(run.config)}</pre></details>"
     )
 
 
-def _page_data(groups: Sequence[Group], answers: Sequence[Answer]) -> dict[str, JSON]:
-    """Return what the page's script reads; each question is there once, however many strategies answered it."""
-    several_models = len({answer.model for answer in answers}) > 1
-    questions: dict[tuple[str, str], int] = {}
-    asked: list[JSON] = []
-    systems: dict[str, int] = {}
-    problems: list[JSON] = []
-    for answer in answers:
-        system = f"{answer.strategy} · {answer.model}" if several_models else answer.strategy
-        key = (answer.benchmark, answer.problem_id)
-        if key not in questions:
-            questions[key] = len(asked)
-            asked.append(_question(answer))
-        position = systems.setdefault(sanitise(system), len(systems))
-        problems.append({"question": questions[key], "system": position, **_answer(answer)})
+def _block(text: str) -> str:
+    return html.escape(shown(text, max_chars=_MAX_CONFIG_CHARS) or "")
+
+
+def _axis(axis: Axis, *, is_first: bool) -> str:
+    checked = " checked" if is_first else ""
+    button = f'<input type="radio" name="axis" value="{axis.key}" id="plot-{axis.key}"{checked}>'
+    return f"<label>{button} {_label(axis.name)}</label>"
+
+
+def _charts(groups: Sequence[Group], axes: Sequence[Axis]) -> JSON:
     return {
-        "benchmarks": [{"name": sanitise(group.benchmark), "figures": figures(group.rows)} for group in groups],
-        "systems": list(systems),
-        "questions": asked,
-        "problems": problems,
+        "axes": [{"key": axis.key, "title": axis.title} for axis in axes],
+        "benchmarks": [{"name": label(group.benchmark), **chart(group.rows, axes)} for group in groups],
     }
-
-
-def _question(answer: Answer) -> Mapping[str, JSON]:
-    return {
-        "benchmark": sanitise(answer.benchmark),
-        "id": sanitise(answer.problem_id),
-        "text": _cut(answer.question),
-        "target": _cut(answer.target),
-    }
-
-
-def _answer(answer: Answer) -> Mapping[str, JSON]:
-    return {
-        "result": answer.result,
-        "answer": _cut(answer.answer),
-        "text": _cut(answer.text),
-        "error": _cut(answer.error),
-        "tokens": answer.tokens,
-        "seconds": answer.seconds,
-        "stopped": answer.stop_reason,
-        "confidence": None if answer.confidence is None else round(answer.confidence, 4),
-    }
-
-
-def _cut(text: str | None) -> str | None:
-    if text is None:
-        return None
-    clean = sanitise(text)
-    return clean if len(clean) <= MAX_TEXT_CHARS else clean[:MAX_TEXT_CHARS] + " …"
-
-
-def _json_for_script(document: JSON) -> str:
-    """Return JSON that cannot end or open a script element: every <, > and & is written as an escape."""
-    written = json.dumps(finite(document), allow_nan=False, separators=(",", ":"))
-    return written.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

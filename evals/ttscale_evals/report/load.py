@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
+from ttscale.types import JSON
 from ttscale_evals.report.data import Answer, ReportData, RunInfo
 from ttscale_evals.rows import Row, load_result
 from ttscale_evals.store import Result, ResultStore, RunDirectory
@@ -68,11 +69,14 @@ def _title(item: Row | Answer) -> Title:
 def _answers(directory: RunDirectory, model: str) -> Iterator[Answer]:
     with ResultStore(directory.store_path) as store:
         titles = {cell.number: (cell.benchmark, cell.strategy) for cell in store.cells()}
+        spans = {(trace.key, trace.attempt): tuple(trace.spans) for trace in store.traces()}
         for result in store.results():
-            yield _answer(result, titles[result.cell], model)
+            yield _answer(result, titles[result.cell], model, spans.pop((result.key, result.attempt), ()))
 
 
-def _answer(result: Result, titles: tuple[str, str], model: str) -> Answer:
+def _answer(
+    result: Result, titles: tuple[str, str], model: str, spans: tuple[Mapping[str, JSON], ...]
+) -> Answer:
     outcome = result.outcome
     return Answer(
         benchmark=titles[0],
@@ -89,4 +93,7 @@ def _answer(result: Result, titles: tuple[str, str], model: str) -> Answer:
         stop_reason=outcome.stop_reason,
         confidence=outcome.confidence,
         error=outcome.error,
+        reason=result.grade.reason,
+        candidates=outcome.candidates,
+        spans=spans,
     )
