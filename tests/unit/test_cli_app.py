@@ -28,7 +28,7 @@ from ttscale.errors import (
 
 HEAVY = (
     *("torch", "numpy", "transformers", "vllm", "aiohttp", "datasets", "reasoning_gym", "math_verify"),
-    *("sympy", "scipy", "plotly", "rich", "asyncio", "pydantic", "yaml"),
+    *("sympy", "scipy", "rich", "asyncio", "pydantic", "yaml"),
 )
 
 
@@ -69,11 +69,11 @@ def installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     shown = capsys.readouterr().out
-    for command in ("solve", "eval", "report", "list", "doctor", "pool"):
+    for command in ("solve", "eval", "report", "compare", "list", "doctor", "pool"):
         assert f"\n  {command} " in shown
 
 
-@pytest.mark.parametrize("command", ["solve", "eval", "report", "list", "doctor", "pool"])
+@pytest.mark.parametrize("command", ["solve", "eval", "report", "compare", "list", "doctor", "pool"])
 def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([command, "--help"]) == 0
     assert f"Usage: ttscale {command} " in capsys.readouterr().out

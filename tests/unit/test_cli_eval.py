@@ -89,7 +89,7 @@ def test_the_leaderboard_is_printed_and_the_reports_are_written(
         "Results and report.html are in run; resume with: ttscale eval run/config.yaml --out run --resume"
     )
     assert "75.0 %" in (here / "run" / "report.md").read_text()
-    assert "plot-tokens" in (here / "run" / "report.html").read_text()
+    assert 'id="packets"' in (here / "run" / "report.html").read_text()
     with (here / "run" / "rows.csv").open() as file:
         (row,) = csv.DictReader(file)
     assert row["accuracy"] == "0.75"

@@ -134,7 +134,7 @@ def test_the_doctor_names_the_mend_for_what_is_missing(
     assert "no  hf       torch, transformers, safetensors not installed; `pip install 'ttscale[hf]'`" in shown
     assert "pip install 'ttscale[vllm" in shown
     assert "ok  openai" in shown
-    assert "note: `ttscale eval` lacks datasets, reasoning-gym, math-verify, scipy, plotly" in shown
+    assert "note: `ttscale eval` lacks datasets, reasoning-gym, math-verify, scipy" in shown
 
 
 def test_the_doctor_fails_only_where_nothing_can_run(

@@ -35,7 +35,6 @@ MAY_IMPORT = {
 HEAVY = (
     "datasets",
     "math_verify",
-    "plotly",
     "reasoning_gym",
     "scipy",
     "sympy",

@@ -30,7 +30,6 @@ _OPTIONAL: Final = {
     "reasoning-gym": "evals",
     "math-verify": "evals",
     "scipy": "evals",
-    "plotly": "evals",
     "opentelemetry-sdk": "trace",
 }
 

@@ -11,7 +11,7 @@ import typer
 
 from ttscale.cli.console import echo, echo_json, note, one_line, quiet_stdout
 from ttscale.cli.options import AsJson
-from ttscale.errors import ConfigError
+from ttscale_evals.commands.outcomes import write_file
 
 _BASELINE_HELP = "Hold all others against this system; default single and self_consistency, else all pairs."
 _BY_HELP = "tokens, seconds, usd, flops or critical_path; repeat for several."
@@ -53,8 +53,7 @@ def compare(
             left_out=loaded.left_out,
             unreadable=loaded.unreadable,
         )
-        if markdown is not None:
-            _write(markdown, render_markdown(comparison))
+        write_file(markdown, lambda: render_markdown(comparison))
     if as_json:
         echo_json(comparison.to_json())
     else:
@@ -65,17 +64,3 @@ def compare(
         note(f"left out: {one_line(entry.what)}: {one_line(entry.why, max_chars=300)}")
     if loaded.unreadable:
         raise typer.Exit(1)
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a file.
-
-    Raises:
-        ConfigError: it cannot be written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"{str(path)!r} cannot be written: {error.strerror}; choose another path.") from error
-    note(f"wrote {path}")

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ttscale.cli.console import echo, echo_json, note, quiet_stdout
+from ttscale.cli.console import echo, echo_json, quiet_stdout
 from ttscale.cli.options import AsJson
-from ttscale.errors import ConfigError
+from ttscale_evals.commands.outcomes import write_file
 
 
 def report(
@@ -28,9 +27,9 @@ def report(
     with quiet_stdout():
         data = load_report(directories)
         title = "ttscale: " + ", ".join(directory.resolve().name for directory in directories)
-        _write(html, lambda: render_html(data, title=title))
-        _write(markdown, lambda: render_markdown(data, title=title))
-        _write(csv, lambda: render_csv(data.rows))
+        write_file(html, lambda: render_html(data, title=title))
+        write_file(markdown, lambda: render_markdown(data, title=title))
+        write_file(csv, lambda: render_csv(data.rows))
     if as_json:
         runs = [{"run_dir": run.directory, "config": run.config, "resume": run.command} for run in data.runs]
         echo_json({"rows": [row.to_json() for row in data.rows], "runs": runs})
@@ -38,20 +37,3 @@ def report(
         is_terminal = sys.stdout.isatty()
         width = shutil.get_terminal_size().columns if is_terminal else 120
         echo(render_terminal(data.rows, width=width, color=is_terminal).rstrip("\n"))
-
-
-def _write(path: Path | None, render: Callable[[], str]) -> None:
-    """Write a file if one was asked for.
-
-    Raises:
-        ConfigError: it cannot be written.
-    """
-    if path is None:
-        return
-    text = render()
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"{str(path)!r} cannot be written: {error.strerror}; choose another path.") from error
-    note(f"wrote {path}")
