@@ -36,7 +36,7 @@ OTHER_SPECS = (
     "esc:n=12,window=4",
     "esc:n=10,window=4",
     "confidence_vote:n=5,measure=bottom,vote=filtered,window=6,keep=0.5,top_logprobs=3",
-    "deep_conf:n=9,num_warmup=3,window=8,consensus=0.8,width=4,top_logprobs=3",
+    "deep_conf:n=6,num_warmup=2,window=8,consensus=0.8,width=4,top_logprobs=3",
     "deep_prune:n=6,stretch=24,max_finished=2",
     "seat:n=3,max_rounds=3,threshold=0.7,show=answers",
     "model_switch:model_uris=[null, other],n=3",
@@ -52,7 +52,7 @@ ARRIVAL_SPECS = (
     "first_finish",
     "first_finish:n=5,k=3",
     "adaptive_consistency:n=9,window=4,decide_by=arrival",
-    "deep_conf:n=9,num_warmup=3,window=8,consensus=0.8,width=4,top_logprobs=3,decide_by=arrival",
+    "deep_conf:n=6,num_warmup=2,window=8,consensus=0.8,width=4,top_logprobs=3,decide_by=arrival",
 )
 """Those that say of themselves that they depend on the order of arrival."""
 UNDECIDED: dict[str, Script] = {"budget_forcing": "It is \\boxed{42}.</think>So \\boxed{42}."}
@@ -60,8 +60,8 @@ UNDECIDED: dict[str, Script] = {"budget_forcing": "It is \\boxed{42}.</think>So 
 SMALLER = {
     "adaptive_consistency": "adaptive_consistency:n=12",
     "confidence_vote": "confidence_vote:n=6,top_logprobs=4",
-    "deep_conf": "deep_conf:n=12,num_warmup=4,top_logprobs=4",
-    "deep_prune": "deep_prune:n=8",
+    "deep_conf": "deep_conf:n=8,num_warmup=3,top_logprobs=3",
+    "deep_prune": "deep_prune:n=6",
     "esc": "esc:n=15",
     "inverse_entropy_vote": "inverse_entropy_vote:n=4,top_logprobs=4",
 }

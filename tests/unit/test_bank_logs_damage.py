@@ -42,9 +42,11 @@ ANYTHING = st.recursive(
     | st.booleans()
     | st.integers(-(10**20), 10**20)
     | st.floats()
-    | st.text(max_size=5)
+    | st.text("aZ9 .\x00é٣\u202e\ud800", max_size=5)
     | st.sampled_from(["C", "attachment://a", "assistant", "\ud800", "error"]),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text("az_ é", max_size=4), inner, max_size=3)
+    ),
     max_leaves=5,
 )
 
