@@ -116,6 +116,7 @@ async def draw(engine: Engine, name: str, options: argparse.Namespace) -> list[D
     verifiers = {
         name: create_verifier(f"prm:model={model},aggregate={options.aggregate}")
         for name, model in (("judge", options.judge), ("reward model", options.reward_model))
+        if model is not None
     }
     strategy = Collect(n=options.samples, verifiers=verifiers)
     prompts = [Prompt.user(problem.question) for problem in problems]
@@ -318,7 +319,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="abacus", help="the solver (default: %(default)s)")
     parser.add_argument("--judge", default="abacus-judge", help="judges and compares (default: %(default)s)")
-    parser.add_argument("--reward-model", default="abacus-prm", help="grades steps (default: %(default)s)")
+    parser.add_argument("--reward-model", metavar="URI", help="grades steps too (default: none)")
     parser.add_argument(
         "--questions", type=int, default=200, help="held-out problems a set (default: %(default)s)"
     )
