@@ -6,11 +6,12 @@ import json
 import math
 import os
 import re
+import shutil
 import sys
 import unicodedata
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
-from typing import Final
+from typing import Final, TypedDict
 
 from ttscale.types import JSON
 
@@ -48,6 +49,24 @@ def one_line(text: str, *, max_chars: int | None = None) -> str:
     if max_chars is not None and len(flat) > max_chars:
         return flat[: max_chars - 1].rstrip() + "…"
     return flat
+
+
+class Screen(TypedDict):
+    """How to draw for standard output."""
+
+    width: int
+    """In columns."""
+    color: bool
+
+
+def screen(*, elsewhere: int = 120) -> Screen:
+    """Return how to draw for standard output: as wide as the terminal is, in colour.
+
+    Args:
+        elsewhere: the width where it is no terminal; nothing is coloured then.
+    """
+    is_terminal = sys.stdout.isatty()
+    return Screen(width=shutil.get_terminal_size().columns if is_terminal else elsewhere, color=is_terminal)
 
 
 @contextmanager

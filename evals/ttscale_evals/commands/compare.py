@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ttscale.cli.console import echo, echo_json, note, one_line, quiet_stdout
+from ttscale.cli.console import echo, echo_json, note, one_line, quiet_stdout, screen
 from ttscale.cli.options import AsJson
 from ttscale_evals.commands.outcomes import write_file
 
@@ -57,9 +55,7 @@ def compare(
     if as_json:
         echo_json(comparison.to_json())
     else:
-        is_terminal = sys.stdout.isatty()
-        width = shutil.get_terminal_size().columns if is_terminal else 120
-        echo(render_terminal(comparison, width=width, color=is_terminal).rstrip("\n"))
+        echo(render_terminal(comparison, **screen()).rstrip("\n"))
     for entry in (*loaded.unreadable, *loaded.left_out):
         note(f"left out: {one_line(entry.what)}: {one_line(entry.why, max_chars=300)}")
     if loaded.unreadable:

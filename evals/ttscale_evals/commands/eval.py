@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from ttscale.cli.console import echo, echo_json, note, quiet_stdout
+from ttscale.cli.console import echo, echo_json, note, quiet_stdout, screen
 from ttscale.cli.options import MODEL_HELP, AsJson, Prices, Record
 from ttscale.errors import ConfigError
 from ttscale_evals.commands.outcomes import name_failures, write_reports
@@ -193,9 +191,7 @@ def _print(result: EvalResult, report: ReportData, *, as_json: bool) -> None:
     if as_json:
         echo_json(result.to_json())
     else:
-        is_terminal = sys.stdout.isatty()
-        width = shutil.get_terminal_size().columns if is_terminal else 120
-        echo(render_terminal(report.rows, width=width, color=is_terminal))
+        echo(render_terminal(report.rows, **screen()))
     last = f"Results and report.html are in {result.run_dir}; resume with: {resume_command(result.run_dir)}"
     (note if as_json else echo)(last)
 

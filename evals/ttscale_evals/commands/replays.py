@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import shutil
-import sys
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import typer
 
-from ttscale.cli.console import echo, echo_json, note, one_line, quiet_stdout
+from ttscale.cli.console import echo, echo_json, note, one_line, quiet_stdout, screen
 from ttscale.errors import ConfigError
 from ttscale_evals.commands.outcomes import name_failures, write_reports
 
@@ -111,13 +109,8 @@ def _print(compared: Compared, *, as_json: bool) -> None:
     if as_json:
         echo_json(compared.to_json())
     else:
-        is_terminal = sys.stdout.isatty()
-        width = shutil.get_terminal_size().columns if is_terminal else 140
-        echo(
-            render_comparison(
-                compared.rows, num_orders=compared.comparison.orders, width=width, color=is_terminal
-            )
-        )
+        num_orders = compared.comparison.orders
+        echo(render_comparison(compared.rows, num_orders=num_orders, **screen(elsewhere=140)))
     for left_out in compared.left_out:
         note(one_line(f"left out: {left_out.what} ({left_out.model}): {left_out.why}"))
     for line in compared.notes:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ttscale.cli.console import echo, echo_json, quiet_stdout
+from ttscale.cli.console import echo, echo_json, quiet_stdout, screen
 from ttscale.cli.options import AsJson
 from ttscale_evals.commands.outcomes import write_file
 
@@ -34,6 +32,4 @@ def report(
         runs = [{"run_dir": run.directory, "config": run.config, "resume": run.command} for run in data.runs]
         echo_json({"rows": [row.to_json() for row in data.rows], "runs": runs})
     else:
-        is_terminal = sys.stdout.isatty()
-        width = shutil.get_terminal_size().columns if is_terminal else 120
-        echo(render_terminal(data.rows, width=width, color=is_terminal).rstrip("\n"))
+        echo(render_terminal(data.rows, **screen()).rstrip("\n"))

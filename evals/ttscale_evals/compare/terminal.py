@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import io
 from typing import Final
 
-from rich import box
-from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
 from ttscale.cli.console import one_line
 from ttscale_evals.compare.comparison import Comparison
 from ttscale_evals.compare.tables import Line, Table, tables_of
+from ttscale_evals.drawing import add_column, drawn, empty_table
 
 LEGEND: Final = (
     "points: accuracy minus the other's, in points; only: problems that only the first and only the second has "
@@ -30,37 +28,18 @@ def render_terminal(comparison: Comparison, *, width: int = 120, color: bool = F
         width: of the terminal in columns; long names are folded.
         color: whether to write escape sequences: winners in bold, dominated systems grey.
     """
-    console = Console(
-        file=io.StringIO(),
-        width=width,
-        force_terminal=color,
-        color_system="standard" if color else None,
-        highlight=False,
-    )
-    for table in tables_of(comparison):
-        console.print(_drawn(table))
-    for line in (LEGEND, *comparison.notes):
-        console.print(Text(one_line(line), style="dim"))
-    assert isinstance(console.file, io.StringIO)
-    return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines()) + "\n"
+    tables = [_table(table) for table in tables_of(comparison)]
+    notes = [Text(one_line(line), style="dim") for line in (LEGEND, *comparison.notes)]
+    return drawn([*tables, *notes], width=width, color=color) + "\n"
 
 
-def _drawn(table: Table) -> RichTable:
-    drawn = RichTable(
-        title=Text(one_line(table.title), style="bold"),
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-        collapse_padding=True,
-    )
+def _table(table: Table) -> RichTable:
+    shown = empty_table(table.title)
     for column in table.columns:
-        is_text = column in table.texts
-        drawn.add_column(
-            Text(column), justify="left" if is_text else "right", no_wrap=not is_text, overflow="fold"
-        )
+        add_column(shown, column, is_number=column not in table.texts)
     for line in table.lines:
-        drawn.add_row(*(Text(one_line(cell), style=_style(line)) for cell in line.cells))
-    return drawn
+        shown.add_row(*(Text(one_line(cell), style=_style(line)) for cell in line.cells))
+    return shown
 
 
 def _style(line: Line) -> str:

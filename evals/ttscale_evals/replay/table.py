@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from rich import box
-from rich.console import Console
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from ttscale.cli.console import one_line
+from ttscale_evals.drawing import add_column, drawn, empty_table
 from ttscale_evals.replay.matched import AtEqualCost, Matched
 from ttscale_evals.replay.totals import Total, totals
 from ttscale_evals.report import formats
@@ -46,51 +45,34 @@ def render_comparison(rows: Sequence[Row], *, num_orders: int, width: int = 120,
         width: of the terminal in columns.
         color: whether to write escape sequences for bold type.
     """
-    console = Console(
-        file=io.StringIO(),
-        width=width,
-        force_terminal=color,
-        color_system="standard" if color else None,
-        highlight=False,
-    )
+    parts = list[RenderableType]()
     for model, benchmark in dict.fromkeys((row.model, row.benchmark) for row in rows):
         own = [row for row in rows if (row.model, row.benchmark) == (model, benchmark)]
-        console.print(_table(own, num_orders, width))
-    if len({(row.model, row.benchmark) for row in rows}) > 1:
-        console.print(_total_table(totals(rows)))
-    for row in rows:
-        if row.refused is not None:
-            console.print(Text(one_line(f"refused ({row.model}, {row.benchmark}): {row.refused}")))
-    for line in _FOOTNOTES:
-        console.print(Text(line, style="dim"))
-    assert isinstance(console.file, io.StringIO)
-    return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines())
+        parts.append(_table(own, num_orders, width))
+    if len(parts) > 1:
+        parts.append(_total_table(totals(rows)))
+    parts += [
+        Text(one_line(f"refused ({row.model}, {row.benchmark}): {row.refused}"))
+        for row in rows
+        if row.refused is not None
+    ]
+    parts += [Text(line, style="dim") for line in _FOOTNOTES]
+    return drawn(parts, width=width, color=color)
 
 
 def _table(rows: Sequence[Row], num_orders: int, width: int) -> Table:
     first = rows[0]
     orders = f", {num_orders} orders" if num_orders > 1 else ", one order" if num_orders else ", as recorded"
-    table = _empty(f"{first.model} · {first.benchmark} ({formats.count(first.num_problems)} problems{orders})")
+    table = empty_table(
+        f"{first.model} · {first.benchmark} ({formats.count(first.num_problems)} problems{orders})"
+    )
     columns = [column for column in _columns(num_orders) if width >= column.least_width]
     for column in columns:
-        is_name = column.title == "strategy"
-        table.add_column(
-            Text(column.title), justify="left" if is_name else "right", no_wrap=not is_name, overflow="fold"
-        )
+        add_column(table, column.title, is_number=column.title != "strategy")
     for row in sorted(rows, key=lambda row: row.is_bound):
         style = "dim" if row.is_bound else ""
         table.add_row(*(Text(one_line(column.text(row)), style=style) for column in columns))
     return table
-
-
-def _empty(title: str) -> Table:
-    return Table(
-        title=Text(one_line(title), style="bold"),
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-        collapse_padding=True,
-    )
 
 
 def _columns(num_orders: int) -> list[_Column]:
@@ -135,7 +117,7 @@ def _matching(text: Callable[[Matched], str]) -> Callable[[Row], str]:
 
 
 def _total_table(members: Sequence[Total]) -> Table:
-    table = _empty("all models and benchmarks, in the recorded order")
+    table = empty_table("all models and benchmarks, in the recorded order")
     names = ("strategy", "rows", "problems", "accuracy", "mean of rows", "samples", "tokens", "path")
     for name in names:
         table.add_column(Text(name), justify="left" if name == "strategy" else "right", no_wrap=True)

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import io
-import shutil
-import sys
 from collections.abc import Collection, Sequence
 
-from rich import box
-from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
-from ttscale.cli.console import one_line
+from ttscale.cli.console import one_line, screen
+from ttscale_evals.drawing import add_column, drawn, empty_table
 
 
 def render_table(
@@ -30,19 +25,9 @@ def render_table(
         numbers: titles of the columns that hold numbers, which stand to the right and are never folded.
         width: in characters; default the terminal's, or 120 where there is none.
     """
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    table = empty_table()
     for title in titles:
-        is_number = title in numbers
-        table.add_column(
-            Text(title), justify="right" if is_number else "left", no_wrap=is_number, overflow="fold"
-        )
+        add_column(table, title, is_number=title in numbers)
     for row in rows:
         table.add_row(*(Text(one_line(cell)) for cell in row))
-    console = Console(file=io.StringIO(), width=width or _width(), color_system=None, highlight=False)
-    console.print(table)
-    assert isinstance(console.file, io.StringIO)
-    return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines()).strip("\n")
-
-
-def _width() -> int:
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else 120
+    return drawn([table], width=width or screen()["width"]).strip("\n")
