@@ -10,15 +10,16 @@ if TYPE_CHECKING:
     from ttscale_evals.config import EvalConfig, PluginConfig
     from ttscale_evals.derived import export_traces
     from ttscale_evals.progress import Progress, ProgressListener
-    from ttscale_evals.rows import EvalResult, Failure, Row, load_result, load_rows
+    from ttscale_evals.result import EvalResult, Failure, load_result, load_rows
+    from ttscale_evals.rows import Row
     from ttscale_evals.runner import run_eval
 
 # Public names by module; imported on first use, so that finding the commands in here stays quick.
 _HOMES: Final = {
     "Benchmark": "ttscale_evals.benchmarks",
     "EvalConfig": "ttscale_evals.config",
-    "EvalResult": "ttscale_evals.rows",
-    "Failure": "ttscale_evals.rows",
+    "EvalResult": "ttscale_evals.result",
+    "Failure": "ttscale_evals.result",
     "Grade": "ttscale_evals.benchmarks",
     "PluginConfig": "ttscale_evals.config",
     "Progress": "ttscale_evals.progress",
@@ -27,8 +28,8 @@ _HOMES: Final = {
     "benchmark_names": "ttscale_evals.benchmarks",
     "create_benchmark": "ttscale_evals.benchmarks",
     "export_traces": "ttscale_evals.derived",
-    "load_result": "ttscale_evals.rows",
-    "load_rows": "ttscale_evals.rows",
+    "load_result": "ttscale_evals.result",
+    "load_rows": "ttscale_evals.result",
     "run_eval": "ttscale_evals.runner",
 }
 

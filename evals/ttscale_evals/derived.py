@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ttscale.trace import write_jsonl
-from ttscale_evals.rows import EvalResult
+from ttscale_evals.result import EvalResult
 from ttscale_evals.store import ResultStore, RunDirectory
 
 

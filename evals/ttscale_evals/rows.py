@@ -1,24 +1,18 @@
-"""The leaderboard's rows, always rebuilt from the run store."""
+"""The leaderboard's rows: what is known of one strategy on one benchmark."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 
-from ttscale import __version__
 from ttscale.types import JSON
 from ttscale_evals.benchmarks.base import GRADER_FAILED, NO_ANSWER, TIMEOUT
-from ttscale_evals.config import EvalConfig
 from ttscale_evals.metrics import accuracy_of, latency_of, total_usage
 from ttscale_evals.replay.matched import Average, Matched, Measured
 from ttscale_evals.replay.reference import Reference
-from ttscale_evals.replay.standing import Standing
-from ttscale_evals.replay.trials import FILE_NAME, Refusal, TrialStore
 from ttscale_evals.stats import Interval, bootstrap_interval, wilson_interval
-from ttscale_evals.store import Result, ResultStore, RunDirectory, StoredCell
+from ttscale_evals.store import Result, StoredCell
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,97 +94,6 @@ class Row:
     def to_json(self) -> dict[str, JSON]:
         """Return the row as a plain JSON object."""
         return asdict(self)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
-    """A problem that was not brought to an end."""
-
-    benchmark: str
-    strategy: str
-    problem: str
-    error: str
-    """May quote a model or server: escape it before showing it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EvalResult:
-    """What a run has come to."""
-
-    config: EvalConfig
-    """Resolved."""
-    run_dir: Path
-    rows: Sequence[Row]
-    failures: Sequence[Failure]
-
-    @property
-    def num_missing(self) -> int:
-        """Problems planned and not done."""
-        return sum(row.num_missing for row in self.rows)
-
-    def to_json(self) -> dict[str, JSON]:
-        """Return the document of ``ttscale eval --json``."""
-        return {
-            "version": __version__,
-            "model": self.config.model,
-            "seed": self.config.seed,
-            "run_dir": str(self.run_dir),
-            "rows": [row.to_json() for row in self.rows],
-            "failures": [asdict(failure) for failure in self.failures],
-        }
-
-
-def load_rows(run_dir: Path) -> list[Row]:
-    """Rebuild the rows of a run, finished or not, from its store.
-
-    Raises:
-        ConfigError: the directory holds no run, or a broken one.
-    """
-    return list(load_result(run_dir).rows)
-
-
-def load_result(run_dir: Path) -> EvalResult:
-    """Rebuild what a run has come to, finished or not, from its store; errors as `load_rows`."""
-    directory = RunDirectory(run_dir)
-    config = directory.config()
-    title, rows, failures = config.model_title, list[Row](), list[Failure]()
-    with ResultStore(directory.store_path) as store, ExitStack() as stack:
-        standing = None
-        if (run_dir / FILE_NAME).is_file():
-            trials = stack.enter_context(TrialStore(run_dir))
-            standing = Standing(trials, num_orders=config.orders, seed=config.seed)
-        for cell in store.cells():
-            results = list(store.results(cell.number))
-            superseded = store.results(cell.number, superseded=True)
-            retried = total_usage(result.outcome.usage for result in superseded).tokens
-            seconds = store.wall_seconds(cell.number)
-            row = make_row(cell, results, model=title, wall_seconds=seconds, retried=retried)
-            refusal = None if standing is None else standing.refusals.get(cell.number)
-            if refusal is not None:
-                rows.append(_refused_row(row, refusal))
-                failures.append(_failure(cell, refusal.problem, refusal.reason))
-                continue
-            if standing is not None:
-                over_orders, matched = standing.of(cell, results)
-                row = replace(row, average=over_orders, matched=matched)
-            rows.append(row)
-            failures += [_failure(cell, r.problem_id, r.outcome.error) for r in results if r.is_failed]
-        if standing is not None:
-            for benchmark, reference in standing.references.items():
-                rows += bound_rows(reference, benchmark=benchmark, model=title, seed=config.seed)
-    return EvalResult(config=config, run_dir=run_dir, rows=rows, failures=failures)
-
-
-def _failure(cell: StoredCell, problem: str, error: str | None) -> Failure:
-    return Failure(benchmark=cell.benchmark, strategy=cell.strategy, problem=problem, error=error or "unknown")
-
-
-def _refused_row(row: Row, refusal: Refusal) -> Row:
-    """Return a row that says why it is none; one that was refused in a drawn order only keeps its numbers."""
-    refused = replace(row, refused=refusal.reason, num_missing=0)
-    if row.num_missing == 0 and row.errors == 0:
-        return refused
-    return replace(refused, accuracy=None, accuracy_low=None, accuracy_high=None, accuracy_errors_excluded=None)
 
 
 def make_row(

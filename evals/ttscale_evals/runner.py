@@ -39,7 +39,7 @@ from ttscale_evals.progress import ProgressListener, ProgressTracker
 from ttscale_evals.replay.engine import ReplayEngine
 from ttscale_evals.replay.session import ReplaySession, is_complete
 from ttscale_evals.replay.trials import FILE_NAME, TrialStore
-from ttscale_evals.rows import EvalResult, load_result
+from ttscale_evals.result import EvalResult, load_result
 from ttscale_evals.store import Result, ResultStore, RunDirectory, StoredCell
 
 _TICK_SECONDS: Final = 1.0

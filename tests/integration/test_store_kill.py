@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ttscale_evals.rows import load_rows
+from ttscale_evals.result import load_rows
 from ttscale_evals.store import Result, ResultStore, RunDirectory
 
 pytestmark = pytest.mark.integration

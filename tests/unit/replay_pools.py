@@ -10,7 +10,8 @@ from pathlib import Path
 from ttscale_evals.config import EvalConfig
 from ttscale_evals.replay.comparison import Compared, plan_comparison, run_comparison
 from ttscale_evals.replay.expand import Comparison
-from ttscale_evals.rows import EvalResult, Row
+from ttscale_evals.result import EvalResult
+from ttscale_evals.rows import Row
 
 Sampled = tuple[str | None, int]
 """A prediction and its length."""

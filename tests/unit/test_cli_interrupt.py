@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from ttscale_evals.rows import load_result
+from ttscale_evals.result import load_result
 
 
 class Server(ThreadingHTTPServer):

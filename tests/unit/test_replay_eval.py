@@ -19,7 +19,7 @@ from ttscale.types import Outcome, Problem, Sampling
 from ttscale_evals.config import EvalConfig
 from ttscale_evals.progress import Progress
 from ttscale_evals.replay.expand import Comparison, expand
-from ttscale_evals.rows import load_result
+from ttscale_evals.result import load_result
 from ttscale_evals.runner import evaluate, run_eval
 
 # ── the recorded order ────────────────────────────────────────────────────────────────────────────────────

@@ -20,7 +20,8 @@ from ttscale_evals.benchmarks import Grade, create_benchmark
 from ttscale_evals.benchmarks.base import TIMEOUT
 from ttscale_evals.config import EvalConfig
 from ttscale_evals.progress import Progress
-from ttscale_evals.rows import Row, load_result, load_rows
+from ttscale_evals.result import load_result, load_rows
+from ttscale_evals.rows import Row
 from ttscale_evals.runner import run_eval
 from ttscale_evals.store import ResultStore
 

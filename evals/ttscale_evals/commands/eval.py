@@ -17,7 +17,7 @@ from ttscale_evals.commands.replays import DEFAULT_ORDERS, Asked, compare
 if TYPE_CHECKING:
     from ttscale_evals.config import EvalConfig
     from ttscale_evals.report import ReportData
-    from ttscale_evals.rows import EvalResult
+    from ttscale_evals.result import EvalResult
 
 _DISPLAYS: Final = ("auto", "bar", "plain", "none")
 _PLUGIN: Final = "NAME[:key=value,…]"

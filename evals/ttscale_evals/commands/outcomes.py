@@ -11,7 +11,7 @@ from ttscale.errors import ConfigError
 
 if TYPE_CHECKING:
     from ttscale_evals.report import ReportData
-    from ttscale_evals.rows import Failure
+    from ttscale_evals.result import Failure
 
 
 def write_reports(data: ReportData, directory: Path) -> None:

@@ -15,7 +15,8 @@ from ttscale.types import JSON
 from ttscale_evals.progress import ProgressListener
 from ttscale_evals.replay.expand import Comparison, Expanded, Expansion, LeftOut, expand
 from ttscale_evals.replay.totals import totals
-from ttscale_evals.rows import EvalResult, Failure, Row
+from ttscale_evals.result import EvalResult, Failure
+from ttscale_evals.rows import Row
 from ttscale_evals.runner import evaluate
 from ttscale_evals.store import RunDirectory
 

@@ -11,7 +11,8 @@ from typing import TypeAlias
 
 from ttscale.types import JSON
 from ttscale_evals.report.data import Answer, ReportData, RunInfo
-from ttscale_evals.rows import Row, load_result
+from ttscale_evals.result import load_result
+from ttscale_evals.rows import Row
 from ttscale_evals.store import Result, ResultStore, RunDirectory
 
 Title: TypeAlias = tuple[str, str, str]
