@@ -1,8 +1,9 @@
 """How good a model is in each role: `python benchmarks/roles.py`.
 
 Every role is measured on held-out problems, through ttscale itself: the samples of the solver are those that
-strategies see, and those who judge them, one asked for `+` or `-` and one a reward model, are verifiers `prm`.
-Printed is a table of role, measure and value with 95 % intervals, as the model cards have it.
+strategies see, and those who judge them are verifiers: `prm`, asked for `+` or `-`, and `implicit_prm`, which
+ranks solutions by how likely it finds them. Printed is a table of role, measure and value with 95 % intervals, as
+the model cards have it.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from ttscale.reference.problems import EVALUATION_CONFIGS, HELD_OUT_CONFIGS, mak
 from ttscale.reference.roles import outlines, plan, threads
 from ttscale.reference.roles.attempts import Attempts
 from ttscale.reference.roles.completion import FormatError
-from ttscale.reference.roles.measures import Measure, auroc_measure, share, share_difference
+from ttscale.reference.roles.measures import Measure, auroc_measure, share
 from ttscale.reference.roles.questions import Question, asked
 from ttscale.reference.roles.steps import Labelled, is_right, label
 from ttscale.registry import create_verifier, load_template
@@ -30,6 +31,7 @@ from ttscale.run import Run
 from ttscale.template import CHOICES, numbered
 from ttscale.types import Sample, Score
 from ttscale.verifier import Verifier
+from ttscale_evals.stats import paired_difference
 
 Continue = Callable[[Sequence[Prompt], str], Sequence[str]]
 
@@ -114,9 +116,8 @@ async def draw(engine: Engine, name: str, options: argparse.Namespace) -> list[D
     """Draw the solver's samples of one set and have every step scored by all who judge."""
     problems = held_out(name, options.questions)
     verifiers = {
-        name: create_verifier(f"prm:model={model},aggregate={options.aggregate}")
-        for name, model in (("judge", options.judge), ("reward model", options.reward_model))
-        if model is not None
+        "judge": create_verifier(f"prm:model={options.judge},aggregate={options.aggregate}"),
+        "rank": create_verifier(f"implicit_prm:model={options.ranker}"),
     }
     strategy = Collect(n=options.samples, verifiers=verifiers)
     prompts = [Prompt.user(problem.question) for problem in problems]
@@ -148,9 +149,15 @@ def choosing(name: str, drawn: Sequence[Drawn]) -> list[Row]:
         chosen = [_best_is_right(one, judge) for one in drawn]
         rows += [
             Row(judge, f"best of {n} by its score", name, share(sum(chosen), len(drawn))),
-            Row(judge, f"best of {n} less majority of {n}", name, share_difference(chosen, voted)),
+            Row(judge, f"best of {n} less majority of {n}", name, _difference(chosen, voted)),
         ]
     return rows
+
+
+def _difference(ones: Sequence[bool], others: Sequence[bool]) -> Measure:
+    """Return the share of one method less that of another on the same problems."""
+    paired = paired_difference(ones, others, seed=0)
+    return Measure(paired.difference, *paired.interval, paired.num_problems)
 
 
 def _right(drawn: Sequence[Drawn], holds: Callable[[Drawn], bool]) -> Measure:
@@ -319,7 +326,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="abacus", help="the solver (default: %(default)s)")
     parser.add_argument("--judge", default="abacus-judge", help="judges and compares (default: %(default)s)")
-    parser.add_argument("--reward-model", metavar="URI", help="grades steps too (default: none)")
+    parser.add_argument("--ranker", default="abacus-prm", help="ranks solutions (default: %(default)s)")
     parser.add_argument(
         "--questions", type=int, default=200, help="held-out problems a set (default: %(default)s)"
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -27,7 +27,15 @@ def is_database(path: Path) -> bool:
         return file.read(len(_MAGIC)) == _MAGIC
 
 
-def open_database(path: Path, *, layout: str, version: int, writable: bool, what: str) -> sqlite3.Connection:
+def open_database(
+    path: Path,
+    *,
+    layout: str,
+    version: int,
+    writable: bool,
+    what: str,
+    upgrades: Mapping[int, str] | None = None,
+) -> sqlite3.Connection:
     """Open a database, and make its tables if it is new and to be written.
 
     Args:
@@ -36,6 +44,8 @@ def open_database(path: Path, *, layout: str, version: int, writable: bool, what
         version: of the layout.
         writable: whether it may be written; the directory must exist.
         what: kind of database, for messages: ``"sample bank"``.
+        upgrades: statements that make a layout of the next version out of an older one, by that one's version.
+            They are run where the database is to be written; to be read it is opened as it is.
 
     Raises:
         DataError: it is missing, of another version, or not such a database.
@@ -47,12 +57,12 @@ def open_database(path: Path, *, layout: str, version: int, writable: bool, what
     except sqlite3.Error as error:
         raise DataError(f"the {what} {str(path)!r} cannot be opened: {error}.") from error
     try:
-        _prepare(connection, layout, version, writable=writable)
+        _prepare(connection, layout, version, upgrades or {}, writable=writable)
         found = _version(connection)
     except sqlite3.Error as error:
         connection.close()
         raise DataError(f"{str(path)!r} is not a {what}: {error}.") from error
-    if found != version:
+    if found != version and (writable or found not in (upgrades or {})):
         connection.close()
         raise DataError(
             f"the {what} {str(path)!r} has the layout of another version ({found}, not {version}); "
@@ -69,17 +79,30 @@ def _connect(path: Path, *, writable: bool) -> sqlite3.Connection:
     return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro{place}", isolation_level=None, uri=True)
 
 
-def _prepare(connection: sqlite3.Connection, layout: str, version: int, *, writable: bool) -> None:
+def _prepare(
+    connection: sqlite3.Connection, layout: str, version: int, upgrades: Mapping[int, str], *, writable: bool
+) -> None:
     connection.execute("PRAGMA busy_timeout = 10000")
     if not writable:
         return
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
     with transaction(connection):
-        if _version(connection) == 0:
-            for statement in filter(str.strip, layout.split(";")):
-                connection.execute(statement)
-            connection.execute(f"PRAGMA user_version = {version}")
+        found = _version(connection)
+        if found == 0:
+            _execute(connection, layout)
+            found = version
+        while found in upgrades:
+            _execute(connection, upgrades[found])
+            found += 1
+        if found != _version(connection):
+            connection.execute(f"PRAGMA user_version = {found}")
+
+
+def _execute(connection: sqlite3.Connection, statements: str) -> None:
+    """Run statements, each ended by a semicolon, within the transaction there is."""
+    for statement in filter(str.strip, statements.split(";")):
+        connection.execute(statement)
 
 
 def _version(connection: sqlite3.Connection) -> int:

@@ -22,6 +22,7 @@ from ttscale.run.rooms import Rooms
 from ttscale.strategy import Strategy, demands, parts
 from ttscale.tasks import TaskKeeper
 from ttscale.trace import Trace
+from ttscale.trace.work import work_of
 from ttscale.types import Outcome, Problem
 from ttscale.verifier import Verifier
 from ttscale.virtual import BlockingWorkers, VirtualLoop
@@ -178,6 +179,10 @@ class Engine:
         if scope.seconds_left() == 0:
             raise BudgetTooSmall("seconds", budget.seconds or 0.0, 0.0, 0.0, problem.id)
 
+    def _kv_bytes(self, model: str | None) -> float | None:
+        room = self.room.rooms.started(model)
+        return None if room is None else room.backend.profile.kv_bytes_per_token
+
     async def solve(
         self, problem: Problem | str, *, strategy: Strategy, budget: Budget | None = None, seed: int = 0
     ) -> Outcome:
@@ -213,6 +218,8 @@ class Engine:
             usage=scope.usage,
             seconds=loop.time() - started,
             critical_path_tokens=run.critical_path_tokens,
+            critical_path_seconds=run.critical_path_seconds,
+            work=work_of(trace.spans, self._kv_bytes),
             trace=trace.to_json(),
         )
 

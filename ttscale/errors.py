@@ -62,6 +62,10 @@ class CapabilityError(ConfigError):
     """The model's backend cannot give what a strategy or verifier needs."""
 
 
+class UnknownPrice(ConfigError):
+    """A price file lacks a model; the message names those it has."""
+
+
 class MissingExtra(ConfigError):
     """An optional dependency is not installed."""
 

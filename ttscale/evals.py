@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ttscale_evals import (
     Benchmark,
+    Comparison,
     EvalConfig,
     EvalResult,
     Failure,
@@ -17,11 +18,14 @@ from ttscale_evals import (
     export_traces,
     load_result,
     load_rows,
+    plan_comparison,
+    run_comparison,
     run_eval,
 )
 
 __all__ = [
     "Benchmark",
+    "Comparison",
     "EvalConfig",
     "EvalResult",
     "Failure",
@@ -35,5 +39,7 @@ __all__ = [
     "export_traces",
     "load_result",
     "load_rows",
+    "plan_comparison",
+    "run_comparison",
     "run_eval",
 ]

@@ -124,6 +124,8 @@ class Usage:
     """Forward floating-point operations; ``None`` when the model's geometry is unknown."""
     usd: float | None = 0.0
     """US dollars; ``None`` when no price is known."""
+    reused: int = 0
+    """Of `tokens`, those of samples that were taken from a sample bank: charged, and not spent anew."""
 
     @property
     def tokens(self) -> int:
@@ -142,6 +144,7 @@ class Usage:
             tool_calls=self.tool_calls + other.tool_calls,
             flops=_add(self.flops, other.flops),
             usd=_add(self.usd, other.usd),
+            reused=self.reused + other.reused,
         )
 
 
@@ -156,6 +159,8 @@ class SampleUsage:
     prompt_computed: int = 0
     prompt_cached: int = 0
     generated: int = 0
+    reused: int = 0
+    """Of the computed and the generated ones, those that no engine ran for it: they come from a sample bank."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,6 +170,8 @@ class Timings:
     submitted: float
     first_token: float | None = None
     finished: float | None = None
+    began: float | None = None
+    """When the engine was given it; before that it waited for its turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +199,8 @@ class Sample:
     error: str | None = None
     critical_path_tokens: int = 0
     """Generated tokens on the longest chain of dependent work that ends with this sample."""
+    critical_path_seconds: float = 0.0
+    """Seconds in engines and tools on the longest such chain, waiting for a turn left out."""
 
     @property
     def is_error(self) -> bool:
@@ -258,6 +267,23 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What a problem asked of engines, verifiers' samples and rewards included; see `ttscale.trace.work`."""
+
+    seconds: float
+    """Sum over samples of the time each was in an engine, beside whatever else ran there; waiting left out."""
+    kv_token_steps: int
+    """Tokens held in the key-value cache, summed over decode steps; a shared prompt counts for each sample."""
+    peak_kv_tokens: int
+    """Most tokens held at once."""
+    kv_byte_steps: float | None = None
+    """As `kv_token_steps`, in bytes; ``None`` when a model's geometry is unknown."""
+    peak_kv_bytes: float | None = None
+    by_model: Mapping[str, SampleUsage] = field(default_factory=dict[str, SampleUsage])
+    """Tokens by what the strategy calls a model; the empty name is the one that samples."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """What a strategy returns; plain JSON in, plain JSON out (`to_json`, `from_json`)."""
 
@@ -275,6 +301,10 @@ class Outcome:
     """Wall-clock latency."""
     critical_path_tokens: int = 0
     """Generated tokens on the longest chain of dependent work: latency on an engine of unlimited width."""
+    critical_path_seconds: float | None = None
+    """Seconds in engines and tools on the longest such chain, without waiting for a turn."""
+    work: Work | None = None
+    """``None``: unknown."""
     error: str | None = None
     trace: tuple[Mapping[str, JSON], ...] = ()
     """Spans of the run, see `ttscale.trace`."""

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from ttscale_verifiers import (
     ConfidenceVerifier,
+    ImplicitPRMVerifier,
     MathVerifier,
     ORMVerifier,
     PRMVerifier,
     ReasoningGymVerifier,
 )
 
-__all__ = ["ConfidenceVerifier", "MathVerifier", "ORMVerifier", "PRMVerifier", "ReasoningGymVerifier"]
+__all__ = [
+    "ConfidenceVerifier",
+    "ImplicitPRMVerifier",
+    "MathVerifier",
+    "ORMVerifier",
+    "PRMVerifier",
+    "ReasoningGymVerifier",
+]

@@ -8,21 +8,22 @@ from typing import Any, ClassVar
 
 import pytest
 
-from tests.unit.judging import STEP, grade, judging
+from tests.unit.judging import STEP, doubting, grade, judging
 from ttscale import registry
+from ttscale.backends import Backend
 from ttscale.run import Run
-from ttscale.testing import FakeRewardModel, check_verifier
+from ttscale.testing import FakeBackend, FakeRewardModel, check_verifier
 from ttscale.testing.verifier_checks import CLAUSES
 from ttscale.types import Problem, Sample, Score
 from ttscale.verifier import Example, Verifier
-from ttscale.verifiers import ORMVerifier, PRMVerifier
+from ttscale.verifiers import ImplicitPRMVerifier, ORMVerifier, PRMVerifier
 
 QUESTION = Problem(id="question", prompt=Problem.ask("Say yes.").prompt, target="yes")
 
 
 @pytest.mark.parametrize("name", registry.names("verifiers"))
 async def test_a_registered_verifier_keeps_every_clause(name: str) -> None:
-    checked = await check_verifier(registry.create_verifier(name), script=judging())
+    checked = await check_verifier(registry.create_verifier(name), script=judging(), likelihood=doubting)
     assert checked == [clause.promise for clause in CLAUSES]
 
 
@@ -31,10 +32,11 @@ async def test_a_registered_verifier_keeps_every_clause(name: str) -> None:
     [
         (PRMVerifier(model="judge", step_token=STEP), FakeRewardModel(grade, step_token=STEP, seconds=0.0)),
         (ORMVerifier(model="judge"), FakeRewardModel(grade, seconds=0.0)),
+        (ImplicitPRMVerifier(model="judge"), FakeBackend("", likelihood=doubting)),
     ],
 )
-async def test_a_verifier_carried_by_a_reward_model_keeps_every_clause(
-    verifier: Verifier, model: FakeRewardModel
+async def test_a_verifier_carried_by_another_model_keeps_every_clause(
+    verifier: Verifier, model: Backend
 ) -> None:
     assert await check_verifier(verifier, models={"judge": model}) == [clause.promise for clause in CLAUSES]
 

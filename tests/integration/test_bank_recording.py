@@ -21,8 +21,8 @@ pytestmark = pytest.mark.integration
 QUESTIONS = ("Calculate 4821 - 973 + 6205 - 118.", "Calculate 17 + 23 * 2.", "Calculate 90 - 14 * 3.")
 
 
-def recorder(path: Path) -> Recorder:
-    return Recorder(HFBackend(str(ABACUS_PATH), device="cpu"), path)
+def recorder(path: Path, *, reuse: bool = False) -> Recorder:
+    return Recorder(HFBackend(str(ABACUS_PATH), device="cpu"), path, reuse=reuse)
 
 
 async def solve(engine: Engine, strategy: SelfConsistency) -> list[Outcome]:
@@ -66,3 +66,20 @@ def test_a_replay_of_a_real_recording_gives_the_same_and_stopping_early_saves(
     assert [one.answer for one in stopped] == [one.answer for one in recorded]
     assert sum(one.usage.tokens for one in stopped) < sum(one.usage.tokens for one in recorded)
     assert sum(one.seconds for one in stopped) < sum(one.seconds for one in replayed)
+
+
+def test_a_greater_n_on_a_real_model_draws_only_what_is_missing_and_comes_to_the_same(tmp_path: Path) -> None:
+    few, many = (SelfConsistency(n=n, stop="never", max_tokens=60) for n in (4, 7))
+    first = asyncio.run(solve(Engine(recorder(tmp_path / "bank")), few))
+    raising = recorder(tmp_path / "bank", reuse=True)
+    raised = asyncio.run(solve(Engine(raising), many))
+    anew = asyncio.run(solve(Engine(recorder(tmp_path / "other")), many))
+    assert [one.candidates for one in raised] == [one.candidates for one in anew]
+    assert [one.usage.tokens for one in raised] == [one.usage.tokens for one in anew]
+    assert (raising.num_reused, raising.num_recorded) == (4 * len(QUESTIONS), 3 * len(QUESTIONS))
+    assert [one.usage.reused for one in raised] == [one.usage.generated for one in first]
+    with Bank(tmp_path / "bank", writable=False) as held, Bank(tmp_path / "other", writable=False) as fresh:
+        assert held.num_samples() == fresh.num_samples() == 7 * len(QUESTIONS)
+        for series in fresh.series():
+            drawn = {one.head.seed: one.token_ids for one in fresh.samples(series.key)}
+            assert {one.head.seed: one.token_ids for one in held.samples(series.key)} == drawn

@@ -14,10 +14,10 @@ from tests.unit.attempts_bench import sampled
 from ttscale.backends import Backend, load_backend
 from ttscale.backends.base import Request
 from ttscale.reference import MODELS
-from ttscale.reference.mixture import ROLES, Mixture
+from ttscale.reference.mixture import RANK, ROLES, Mixture
 from ttscale.reference.roles.attempts import to_line
 from ttscale.reference.tokenizer import encode_conversation
-from ttscale.types import Prompt, Sampling
+from ttscale.types import Message, Prompt, Sampling
 
 pytestmark = [
     pytest.mark.integration,
@@ -29,8 +29,8 @@ MAX_PROMPT_TOKENS = 900
 GREEDY = Sampling(temperature=0.0, max_tokens=96)
 
 
-JUDGED = ("judge", "check", "compare")
-"""The roles of the judge; all others are those of the solver."""
+JUDGED = ("judge", "compare")
+"""The roles of the judge; all others that have conversations are those of the solver."""
 
 
 def prompts_of(role: str, model: str, attempts: Path) -> list[Prompt]:
@@ -61,7 +61,7 @@ async def written(backend: Backend, prompts: Sequence[Prompt]) -> list[tuple[int
 @pytest.mark.parametrize(
     ("model", "roles"),
     [
-        ("abacus", [role for role in ROLES if role not in JUDGED]),
+        ("abacus", [role for role in ROLES if role not in (*JUDGED, RANK)]),
         ("abacus-judge", list(JUDGED)),
         ("abacus-s", ["solve"]),
     ],
@@ -77,3 +77,24 @@ async def test_greedy_tokens_are_the_same_in_every_role(model: str, roles: list[
     asked = [role for role, several in prompts.items() for _ in several]
     differing = [role for role, one, other in zip(asked, embedded, vllm, strict=True) if one != other]
     assert not differing, f"{len(differing)} of {len(flat)} differ, in the roles {sorted(set(differing))}"
+
+
+async def read(backend: Backend, texts: Sequence[Prompt]) -> list[list[float]]:
+    """Return the log-probabilities of the tokens of each text, in nats."""
+    async with backend, asyncio.TaskGroup() as group:
+        tasks = [group.create_task(backend.score_prompt(text)) for text in texts]
+    return [[value or 0.0 for value in task.result().logprobs] for task in tasks]
+
+
+async def test_given_texts_are_as_likely_in_both() -> None:
+    """What the verifier `implicit_prm` adds up: the judge's own model, on right and wrong attempts."""
+    texts = [
+        Prompt(messages=(Message("user", problem.question), Message("assistant", text)))
+        for problem in sampled(25)
+        for text in problem.texts[:2]
+    ]
+    embedded = await read(load_backend("hf:abacus-prm"), texts)
+    vllm = await read(load_backend("vllm:abacus-prm"), texts)
+    assert len(texts) >= NUM_PROMPTS
+    for one, other in zip(embedded, vllm, strict=True):
+        assert one == pytest.approx(other, abs=1e-2)

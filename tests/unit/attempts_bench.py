@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import random
-from dataclasses import replace
 
 from ttscale.reference.problems import Problem, training_problems
 from ttscale.reference.roles.attempts import Attempts
@@ -20,14 +19,14 @@ def attempts_at(
     problem: Problem, rng: random.Random, *, num_samples: int = 6, right_share: float = 0.5
 ) -> Attempts:
     """Return attempts of which about this share is right."""
-    bare = Attempts(problem.name, problem.seed, problem.question, problem.key, ())
+    bare = Attempts.of(problem)
     texts = list[str]()
     for _ in range(num_samples):
         made = None
         if rng.random() >= right_share:
             made = corrupted(bare, problem.solution, rng, lambda it: not it.is_right)
         texts.append(problem.solution if made is None else made.text)
-    return replace(bare, texts=tuple(texts))
+    return Attempts.of(problem, texts)
 
 
 def sampled(count: int, *, right_share: float = 0.5, seed: int = 0) -> list[Attempts]:

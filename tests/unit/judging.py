@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -37,6 +38,16 @@ def judging(wrong: Sequence[str] = ("= 6", "= 10", "{10}")) -> Rule:
         return says(0.2, 0.6) if doubted else says(0.6, 0.2)
 
     return rule
+
+
+def doubting(answer: str) -> list[float]:
+    """Return log-probabilities of an answer's characters: low where it has gone wrong."""
+    bad = {at + len(text) - 1 for text in ("= 6", "= 10", "{10}") for at in _places(text, answer)}
+    return [-5.0 if at in bad else -0.01 for at in range(len(answer))]
+
+
+def _places(text: str, within: str) -> list[int]:
+    return [found.start() for found in re.finditer(re.escape(text), within)]
 
 
 def grade(text: str) -> float:

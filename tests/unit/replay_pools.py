@@ -7,11 +7,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
-from ttscale_evals.config import EvalConfig
-from ttscale_evals.replay.comparison import Compared, plan_comparison, run_comparison
-from ttscale_evals.replay.expand import Comparison
-from ttscale_evals.result import EvalResult
-from ttscale_evals.rows import Row
+from ttscale.evals import Comparison, EvalConfig, EvalResult, Row, plan_comparison, run_comparison
+from ttscale_evals.replay.comparison import Compared
 
 Sampled = tuple[str | None, int]
 """A prediction and its length."""

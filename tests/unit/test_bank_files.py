@@ -109,7 +109,10 @@ def damaged(bank: Bank, path: Path, change: Callable[[list[dict[str, Any]]], obj
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda lines: lines[0].update(ttscale_pool=2), r"line 1 of .*has version 2, this ttscale reads 1"),
+        (
+            lambda lines: lines[0].update(ttscale_pool=3),
+            r"line 1 of .*has version 3, this ttscale reads 1 to 2",
+        ),
         (lambda lines: lines[0].pop("models"), r"the first line of .* is damaged"),
         (lambda lines: lines[0]["models"][0].pop("profile"), r"the first line of .* is damaged .*profile"),
         (lambda lines: lines.pop(), r"says it has 5 samples and has 4: rows are missing"),

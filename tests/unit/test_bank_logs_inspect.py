@@ -115,7 +115,7 @@ def test_a_failed_sample_is_kept_with_its_error(tmp_path: Path) -> None:
     assert model.benchmarks[0].accuracy == 0.0  # "4" is not the target 8: the bank says what answers say
     assert notes == [
         "Inspect log, 2 samples",
-        "the log's own grades: 1 right, 1 not graded; a bank keeps answers and targets, not grades",
+        "own grades, kept beside the samples: 1 right, 1 not graded",
         "samples that failed, and are kept as failed: 1",
         "a finished log would have 4 samples; its status is 'success'",
     ]

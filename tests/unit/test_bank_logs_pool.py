@@ -32,7 +32,7 @@ def test_a_log_is_imported_and_its_grades_are_said(bench: Bench) -> None:
     assert said.out == "2 samples added; p.sqlite holds 2.\n"
     assert said.err.splitlines()[:2] == [
         "a.eval: Inspect log, 2 samples",
-        "a.eval: the log's own grades: 1 right, 1 wrong; a bank keeps answers and targets, not grades",
+        "a.eval: own grades, kept beside the samples: 1 right, 1 wrong",
     ]
     (model,) = bench.read("show", "p.sqlite")["models"]
     assert (model["name"], model["benchmarks"][0]["accuracy"]) == (inspect_logs.MODEL, 0.5)

@@ -217,7 +217,7 @@ def test_a_bank_of_another_version_is_refused(tmp_path: Path) -> None:
     with sqlite3.connect(path) as connection:
         connection.execute("PRAGMA user_version = 9")
     connection.close()
-    with pytest.raises(DataError, match=r"another version \(9, not 1\)"):
+    with pytest.raises(DataError, match=r"another version \(9, not 2\)"):
         Bank(path)
 
 

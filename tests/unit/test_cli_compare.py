@@ -169,7 +169,7 @@ def test_a_run_of_the_runner_is_compared(
     def load_backend(uri: str, options: Mapping[str, JSON] | None = None) -> Backend:
         return FakeBackend(adding)
 
-    monkeypatch.setattr("ttscale_evals.runner.load_backend", load_backend)
+    monkeypatch.setattr("ttscale_evals.sources.load_backend", load_backend)
     strategies = ["-s", "single", "-s", "self_consistency:n=3", "-s", "esc:n=4,window=2"]
     assert main(["eval", "-b", "jsonl:path=sums.jsonl", "--out", "run", "--display", "none", *strategies]) == 0
     capsys.readouterr()

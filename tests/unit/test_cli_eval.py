@@ -44,7 +44,7 @@ def use_backend(monkeypatch: pytest.MonkeyPatch) -> UseBackend:
         def load_backend(uri: str, options: Mapping[str, JSON] | None = None) -> Backend:
             return backend
 
-        monkeypatch.setattr("ttscale_evals.runner.load_backend", load_backend)
+        monkeypatch.setattr("ttscale_evals.sources.load_backend", load_backend)
 
     return use
 
@@ -407,3 +407,78 @@ def test_a_report_that_cannot_be_written(use_backend: UseBackend, capsys: pytest
     assert main([*EVAL, "--strategy", "single"]) == 0
     capsys.readouterr()
     assert_refused(["report", "run", "--md", "sums.jsonl/x.md"], "cannot be written", capsys)
+
+
+# ── sweeps ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_models_and_budgets_may_be_repeated(
+    use_backend: UseBackend, capsys: pytest.CaptureFixture[str]
+) -> None:
+    use_backend(FakeBackend(adding))
+    words = ["--model", "my:a", "--budget", "none", "--budget", "tokens=99", "--turns"]
+    assert main([*EVAL, *words, "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    assert [(row["model"], row["budget"]) for row in rows] == [("my:a", ""), ("my:a", "tokens=99")]
+    assert (
+        main(["eval", "run/config.yaml", "--dry-run", "--model", "abacus", "--model", "abacus-s", "--out", "x"])
+        == 0
+    )
+    shown = capsys.readouterr().out
+    assert "abacus-s" in shown
+    assert "tokens=99" in shown
+
+
+def test_a_config_is_raised_and_what_is_recorded_is_reused(
+    use_backend: UseBackend, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = here / "suite.yaml"
+    config.write_text("model: my:a\nlimit: 2\nbenchmarks: ['jsonl:path=sums.jsonl']\nstrategies: [single]\n")
+    command = ["eval", "suite.yaml", "--out", "run", "--resume", "--display", "none", "--json"]
+    use_backend(FakeBackend(adding))
+    assert main(command) == 0
+    before = json.loads(capsys.readouterr().out)["rows"]
+    config.write_text(
+        config.read_text()
+        .replace("limit: 2", "limit: 4")
+        .replace("[single]", "['single:temperature=0', single]")
+    )
+    again = FakeBackend(adding)
+    use_backend(again)
+    assert main(command) == 0
+    other, same = json.loads(capsys.readouterr().out)["rows"]
+    assert len(again.requests) == 4 + 2
+    assert (other["num_problems"], same["num_problems"], same["num_correct"]) == (4, 4, 3)
+    assert same["tokens"] > before[0]["tokens"]
+    config.write_text(config.read_text().replace(", single]", "]"))
+    assert main(command) == 2
+    assert "strategies had 'single', which is gone" in capsys.readouterr().err
+
+
+def test_a_config_runs_on_recorded_samples(
+    use_backend: UseBackend, here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (here / "suite.yaml").write_text(
+        "models: [my:fake]\nrecord: true\nbenchmarks: ['jsonl:path=sums.jsonl']\n"
+        "strategies: ['self_consistency:n=3']\n"
+    )
+    with monkeypatch.context() as patch:
+        backend = FakeBackend(adding)
+        patch.setattr("ttscale_evals.sources.load_backend", lambda *_: backend)
+        assert main(["eval", "suite.yaml", "--out", "run", "--display", "none"]) == 0
+    words = [
+        "eval",
+        "suite.yaml",
+        "--replay",
+        "run/samples.sqlite",
+        "--out",
+        "again",
+        "--display",
+        "none",
+        "--json",
+    ]
+    capsys.readouterr()
+    assert main(words) == 0
+    rows = [row for row in json.loads(capsys.readouterr().out)["rows"] if not row["is_bound"]]
+    assert [(row["model"], row["num_correct"], row["samples"]) for row in rows] == [("my:fake", 3, 12)]
+    assert not (here / "again" / "samples.sqlite").exists()

@@ -12,7 +12,6 @@ from tests.unit.comparing import Given, GivenRun, make_run
 from ttscale.errors import ConfigError
 from ttscale_evals.compare import Comparison, compare_systems, group_systems, load_runs, render_markdown
 from ttscale_evals.compare import render_terminal as render
-from ttscale_evals.compare.fronts import dominated_by
 from ttscale_evals.compare.system import BenchmarkKey
 from ttscale_evals.compare.tables import p_text
 from ttscale_evals.replay.trials import Refusal, TrialStore
@@ -254,11 +253,6 @@ def test_an_unknown_axis_is_refused(path: Path) -> None:
 
 
 # ── fronts ────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def test_what_costs_more_and_is_no_better_is_dominated() -> None:
-    assert dominated_by([1, 2, 3, 3, 1], [0.5, 0.5, 0.9, 0.8, 0.5]) == [None, 0, None, 2, None]
-    assert dominated_by([3, 2, 1], [0.5, 0.6, 0.7]) == [2, 2, None]
 
 
 def test_the_front_has_intervals_and_stands_from_cheap_to_dear(path: Path) -> None:

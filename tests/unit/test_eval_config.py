@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import yaml
 
 from ttscale.budget import Budget
 from ttscale.errors import ConfigError, ParameterError, UnknownPlugin
-from ttscale_evals.config import EvalConfig
+from ttscale_evals.config import EvalConfig, budget_text
 from ttscale_evals.plan import make_plan
 
 COUNTDOWN = "countdown:min_numbers=3,max_numbers=3,size=4"
@@ -45,14 +46,111 @@ strategies:
 def test_budgets_are_text_or_a_mapping() -> None:
     for budget in ("tokens=4_000,seconds=2.5", {"tokens": 4000, "seconds": 2.5}):
         config = EvalConfig.load(None, {"benchmarks": ["chain_sum"], "budget": budget})
-        assert config.budget == Budget(tokens=4000, seconds=2.5)
+        assert config.budgets == (Budget(tokens=4000, seconds=2.5),)
         assert config.plain()["budget"] == {"tokens": 4000, "seconds": 2.5}
+
+
+def test_several_models_and_budgets_or_the_short_form_for_one() -> None:
+    def load(**given: object) -> EvalConfig:
+        return EvalConfig.load(None, {"benchmarks": ["chain_sum"], **given})
+
+    one = load(model="hf:x", model_options={"dtype": "bfloat16"}, budget="tokens=9")
+    assert one == load(models=[{"model": "hf:x", "options": {"dtype": "bfloat16"}}], budgets=["tokens=9"])
+    assert (one.plain()["model"], one.plain()["budget"]) == ("hf:x", {"tokens": 9})
+    several = load(models=["abacus", {"model": "abacus", "label": "hf", "options": {"backend": "hf"}}])
+    assert [model.title for model in several.models] == ["abacus", "hf"]
+    assert load(budgets=[None, {"seconds": 2.5}]).budgets == (None, Budget(seconds=2.5))
+    assert EvalConfig.load(None, several.plain()) == several
+    assert [
+        budget_text(budget) for budget in load(budgets=["flops=1e12,tokens=1_234_567", "none"]).budgets
+    ] == [
+        "tokens=1234567,flops=1e+12",
+        "",
+    ]
+
+
+def test_a_model_option_takes_the_place_of_the_files_models(tmp_path: Path) -> None:
+    path = write(tmp_path, "models: [hf:a, hf:b]\nbudgets: [tokens=1, tokens=2]\nbenchmarks: [chain_sum]\n")
+    config = EvalConfig.load(path, {"model": "hf:c", "budget": "tokens=3"})
+    assert ([m.model for m in config.models], config.budgets) == (["hf:c"], (Budget(tokens=3),))
+    path = write(tmp_path, "model: hf:a\nbudget: tokens=1\nrecord: b\nreuse: true\nbenchmarks: [chain_sum]\n")
+    config = EvalConfig.load(path, {"models": ["hf:b", "hf:c"], "budgets": ["none", "tokens=3"], "replay": "x"})
+    assert (len(config.models), len(config.budgets), config.record, config.reuse) == (2, 2, None, False)
+
+
+def test_two_labels_of_one_thing_are_refused_since_their_results_would_be_the_same() -> None:
+    twice = [{"name": "single", "label": "a"}, {"name": "single", "label": "b"}]
+    with pytest.raises(ConfigError, match="'a' and 'b' are the same under two labels"):
+        make_plan(EvalConfig.load(None, {"benchmarks": [COUNTDOWN], "strategies": twice}))
+
+
+def test_every_benchmark_meets_every_model_budget_and_strategy_in_this_order() -> None:
+    given = {
+        "benchmarks": [COUNTDOWN, "chain_sum"],
+        "models": ["abacus", "abacus-s"],
+        "budgets": ["none", "tokens=9"],
+        "strategies": ["single", "self_consistency:n=2"],
+        "limit": 1,
+    }
+    cells = make_plan(EvalConfig.load(None, given)).cells
+    found = [(c.benchmark_title, c.model.title, budget_text(c.budget), c.strategy_title) for c in cells]
+    assert found == list(
+        product(
+            [COUNTDOWN, "chain_sum"],
+            ["abacus", "abacus-s"],
+            ["", "tokens=9"],
+            ["single", "self_consistency:n=2"],
+        )
+    )
+    assert [cell.number for cell in cells] == list(range(16))
+    assert len({key for cell in cells for key in cell.keys}) == 16
+
+
+def test_the_keys_of_a_run_with_one_model_are_those_of_versions_that_knew_no_more() -> None:
+    given = {
+        "benchmarks": ["chain_sum:min_terms=2,max_terms=2"],
+        "strategies": ["single", "self_consistency:n=2"],
+        "limit": 2,
+        "budget": "tokens=500",
+        "model_options": {"backend": "hf"},
+    }
+    cells = make_plan(EvalConfig.load(None, given)).cells
+    assert [key for cell in cells for key in cell.keys] == [
+        "6b1c571e577f6e08d489ea4221aa4830",
+        "d01e9a08debb5c48319176dfb8515883",
+        "e7184dfeabc91c6ee248f926acc129ff",
+        "da6b14fcab8fc7c9842efc19697018ed",
+    ]
+
+
+@pytest.mark.parametrize("name", ["smoke", "reference", "agent", "math", "demo"])
+def test_the_configs_that_come_along_can_be_planned(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = Path(__file__).parents[2]
+    copies = {
+        "gsm8k": "gsm8k_sample",
+        "math500": "math500_sample",
+        "aime24": "aime24_schema",
+        "aime25": "aime25_schema",
+    }
+    config = EvalConfig.load(folder / "configs" / f"{name}.yaml", {"limit": 2})
+    local = [
+        {
+            "name": b.name,
+            "params": {**b.params, "path": str(folder / "tests" / "data" / f"{copies[b.name]}.jsonl")},
+        }
+        if b.name in copies
+        else b
+        for b in config.benchmarks
+    ]
+    plan = make_plan(EvalConfig.load(folder / "configs" / f"{name}.yaml", {"limit": 2, "benchmarks": local}))
+    assert len(plan.cells) == len(config.benchmarks) * len(config.models) * len(config.strategies)
+    assert all(cell.problems for cell in plan.cells)
 
 
 def test_options_win_over_the_file_and_what_neither_says_has_its_default(tmp_path: Path) -> None:
     path = write(tmp_path, "model: hf:there\nbenchmarks: [chain_sum]\nseed: 3\n")
     config = EvalConfig.load(path, {"seed": 4, "limit": 7})
-    assert (config.model, config.seed, config.limit, config.concurrency) == ("hf:there", 4, 7, 64)
+    assert (config.models[0].model, config.seed, config.limit, config.concurrency) == ("hf:there", 4, 7, 64)
     assert [entry.title for entry in config.strategies] == ["single"]
 
 
@@ -71,6 +169,16 @@ def test_options_win_over_the_file_and_what_neither_says_has_its_default(tmp_pat
         ("benchmarks: [chain_sum]\nsampling: {heat: 1}\n", r"'heat' is unknown.*temperature"),
         ("benchmarks: [chain_sum]\nmodel_options: {api_key: hush}\n", r"api_key_variable"),
         ("benchmarks: [chain_sum]\nseed: 1\nseed: 2\n", r"line 3 of .*'seed' is there twice"),
+        ("benchmarks: [chain_sum]\nmodel: hf:a\nmodels: [hf:b]\n", r"models and model are given"),
+        ("benchmarks: [chain_sum]\nbudgets: [tokens=1]\nbudget: tokens=2\n", r"budgets and budget are given"),
+        ("benchmarks: [chain_sum]\nmodels: [hf:a, hf:a]\n", r"models: 'hf:a' is listed twice.*another label"),
+        (
+            "benchmarks: [chain_sum]\nbudgets: [none, '']\n",
+            r"budgets: 'none' is listed twice; leave one out\.$",
+        ),
+        ("benchmarks: [chain_sum]\nmodels:\n  - {modle: hf:a}\n", r"line 3 of .*models\.0\.modle.*options"),
+        ("benchmarks: [chain_sum]\nmodel: 3\n", r"line 2 of .*model=3 is wrong"),
+        ("benchmarks: [chain_sum]\nmodel_options: [3]\n", r"line 2 of .*model_options=\[3\] is wrong"),
         ("benchmarks: [chain_sum\nseed: 1\n", r"line 2 of .*eval\.yaml.*not YAML"),
         ("- chain_sum\n", r"must hold keys and values"),
         ("", r"must hold keys and values"),
@@ -188,12 +296,17 @@ def test_keys_differ_by_everything_that_determines_a_result_and_by_nothing_else(
         keys(traces=False),
         keys(strategies=[{"name": "self_consistency", "params": {"n": 2}, "label": "other"}]),
         keys(limit=3)[:2],
+        keys(models=["abacus"]),
+        keys(models=[{"model": "abacus", "label": "ours"}]),
+        keys(budgets=["none"]),
+        keys(turns=True),
     ]
     different = [
         keys(seed=1),
         keys(model="hf:abacus"),
         keys(model_options={"backend": "hf"}),
         keys(budget="tokens=9"),
+        keys(replay="bank.sqlite"),
         keys(sampling={"temperature": 0.5}),
         keys(strategies=["self_consistency:n=3"]),
         keys(strategies=["single"]),

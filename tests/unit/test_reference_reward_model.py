@@ -14,9 +14,7 @@ import pytest
 
 from tests.unit.attempts_bench import sampled
 from ttscale.backends.hf import HFBackend
-from ttscale.errors import ConfigError
 from ttscale.reference import ABACUS_PATH
-from ttscale.reference.conversation import Conversation, exchange
 from ttscale.reference.corpus import Example, Tally, encoded, load_shard, shard_path, write_corpus
 from ttscale.reference.course import Course, first_network, load_or_make_tokenizer
 from ttscale.reference.graded_solution import (
@@ -40,7 +38,8 @@ from ttscale.reference.roles import judge
 from ttscale.reference.roles.attempts import read_attempts, to_line
 from ttscale.reference.roles.steps import label
 from ttscale.reference.tokenizer import NO_TARGET
-from ttscale.reference.train import Recipe, Trainer, export_checkpoint, main
+from ttscale.reference.train import CorpusTrainer, export_checkpoint
+from ttscale.reference.trainer import Recipe
 from ttscale.types import Message, Prompt
 from ttscale.verifiers import PRMVerifier
 
@@ -198,7 +197,7 @@ async def test_a_few_steps_lower_the_loss_and_the_result_grades_in_transformers(
     vocabulary = load_or_make_tokenizer(tmp_path / "tokenizer.json", course_from_abacus(course), 10)
     network = first_network(course, vocabulary)
     recipe = Recipe(batch_examples=4, accumulate=2, learning_rate=1e-2, compile_model=False)
-    trainer = Trainer(network, recipe, tmp_path, seed=0)
+    trainer = CorpusTrainer(network, recipe, tmp_path, seed=0)
     drawn = itertools.islice(course.mixture.conversations(), 32)
     examples = list(encoded(drawn, vocabulary, course.head.encode, Tally()))
     losses = [trainer.step([examples[:8], examples[8:]]) for _ in range(30)]
@@ -285,50 +284,3 @@ def test_the_step_token_begins_as_the_line_end_it_stands_for_and_keeps_what_it_h
     export(first, vocabulary, tmp_path / "reward")
     again = first_network(replace(course, start=tmp_path / "reward"), vocabulary)
     assert (again.model.embed_tokens.weight[step_id] == 1.0).all()
-
-
-def test_frozen_layers_and_the_embedding_stay_as_they_are(
-    tmp_path: Path, course: Course, monkeypatch: pytest.MonkeyPatch, vocabulary: Tokenizer
-) -> None:
-    monkeypatch.setitem(ARCHITECTURES, "two", replace(TINY, num_layers=2))
-    network = first_network(replace(course, size="two", frozen_layers=1), vocabulary)
-    before = {name: weight.clone() for name, weight in network.state_dict().items()}
-    trainer = Trainer(network, Recipe(compile_model=False), tmp_path, seed=0)
-    trainer.step([[Example(*encode_graded(vocabulary, SOLUTION))]])
-    same = {name for name, weight in network.state_dict().items() if torch.equal(weight, before[name])}
-    frozen = {name for name in before if name.startswith(("model.embed_tokens.", "model.layers.0."))}
-    assert same & frozen == frozen
-    assert not [name for name in same - frozen if name.endswith("weight")]
-
-
-def test_a_reward_model_goes_on_as_one_but_not_as_a_language_model(
-    tmp_path: Path, vocabulary: Tokenizer
-) -> None:
-    size = vocabulary.get_vocab_size()
-    first = build_reward_model(TINY, vocabulary_size=size, seed=0)
-    export(first, vocabulary, tmp_path / "first")
-    again = build_reward_model(TINY, vocabulary_size=size, seed=1)
-    load_weights(again, tmp_path / "first")
-    for name, value in first.state_dict().items():
-        assert torch.equal(again.state_dict()[name], value.bfloat16().float())
-    with pytest.raises(ConfigError, match="of another kind: it has weights"):
-        load_weights(build_model(TINY, vocabulary_size=size, seed=0), tmp_path / "first")
-
-
-def test_a_run_of_another_head_is_not_gone_on_with(tmp_path: Path, course: Course) -> None:
-    tokenizers.Tokenizer.from_file(str(ABACUS_PATH / "tokenizer.json")).save(str(tmp_path / "tokenizer.json"))
-    with pytest.raises(ConfigError, match="holds a run of another head"):
-        load_or_make_tokenizer(tmp_path / "tokenizer.json", course, 10)
-
-
-def test_roles_that_teach_no_grades_are_refused(
-    tmp_path: Path, attempts: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(SystemExit, match="2"):
-        main(["--head", "process", "--attempts", str(attempts), "--out", str(tmp_path)])
-    assert "learns nothing from the role 'solve'; it learns from: judge, check" in capsys.readouterr().err
-
-
-def test_a_language_model_learns_every_conversation(vocabulary: Tokenizer) -> None:
-    conversation: Conversation = exchange(Prompt.user("1+1"), "2", "key")
-    assert HEADS["token"].encode(vocabulary, conversation) is not None

@@ -38,15 +38,8 @@ from ttscale.reference.network import (
 )
 from ttscale.reference.problems import EVALUATION_CONFIGS, HELD_OUT_SEEDS
 from ttscale.reference.tokenizer import NO_TARGET, add_phrases, encode_conversation
-from ttscale.reference.train import (
-    Recipe,
-    Trainer,
-    batches,
-    collate,
-    export_checkpoint,
-    learning_rate_at,
-    read_shares,
-)
+from ttscale.reference.train import CorpusTrainer, batches, export_checkpoint, read_shares
+from ttscale.reference.trainer import Recipe, collate, learning_rate_at
 from ttscale.types import Prompt
 
 torch = pytest.importorskip("torch")
@@ -103,7 +96,7 @@ def test_a_few_steps_lower_the_loss_and_the_checkpoint_becomes_a_model(
     tokenizer = tokenizers.Tokenizer.from_file(str(ABACUS_PATH / "tokenizer.json"))
     tokenizer.save(str(tmp_path / "tokenizer.json"))
     model = build_model(TINY, vocabulary_size=tokenizer.get_vocab_size(), seed=0)
-    trainer = Trainer(model, QUICK, tmp_path, seed=0)
+    trainer = CorpusTrainer(model, QUICK, tmp_path, seed=0)
     losses = [trainer.step([examples[:8], examples[8:]]) for _ in range(6)]
     assert losses[0] == pytest.approx(math.log(tokenizer.get_vocab_size()), rel=0.1)
     assert losses[-1] < losses[0] - 0.5
@@ -136,7 +129,7 @@ def test_every_example_weighs_the_same_however_much_of_it_is_learnt(
 ) -> None:
     def loss(*parts: Sequence[Example]) -> float:
         network = build_model(TINY, vocabulary_size=1024, seed=0)
-        return Trainer(network, QUICK, tmp_path, seed=0).step(parts)
+        return CorpusTrainer(network, QUICK, tmp_path, seed=0).step(parts)
 
     long, targets = examples[0], examples[1].targets
     last = max(place for place, target in enumerate(targets) if target != NO_TARGET)
@@ -148,12 +141,13 @@ def test_every_example_weighs_the_same_however_much_of_it_is_learnt(
 def test_a_run_ends_with_its_time_and_resumes_from_its_checkpoint(
     tmp_path: Path, examples: list[Example]
 ) -> None:
-    save_shard(shard_path(tmp_path, 0), examples)
+    (tmp_path / "corpus").mkdir()
+    save_shard(shard_path(tmp_path / "corpus", 0), examples)
     recipe = Recipe(minutes=1e-5, batch_examples=4, accumulate=2, compile_model=False)
-    trainer = Trainer(build_model(TINY, vocabulary_size=1024, seed=0), recipe, tmp_path, seed=0)
-    trainer.run(tmp_path, None)
+    trainer = CorpusTrainer(build_model(TINY, vocabulary_size=1024, seed=0), recipe, tmp_path, seed=0)
+    trainer.run()
     assert trainer.progress.steps == 1
-    again = Trainer(build_model(TINY, vocabulary_size=1024, seed=1), recipe, tmp_path, seed=0)
+    again = CorpusTrainer(build_model(TINY, vocabulary_size=1024, seed=1), recipe, tmp_path, seed=0)
     assert again.resume()
     assert again.progress == trainer.progress
     for mine, theirs in zip(again.model.parameters(), trainer.model.parameters(), strict=True):

@@ -449,6 +449,7 @@ async def test_a_recording_can_do_what_was_recorded(four: ReplayBackend, tmp_pat
     async with ReplayBackend(plain_pool(tmp_path / "pool.jsonl")) as plain:
         assert not plain.capabilities.names()
         assert plain.profile.context_length == 401
+        assert plain.count_tokens(Prompt.user("A question of any length?")) == 1
 
 
 @virtual

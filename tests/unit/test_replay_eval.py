@@ -128,7 +128,7 @@ def test_a_run_is_run_again_from_its_own_config(tmp_path: Path) -> None:
     made = compare(pool, tmp_path / "all", orders=2, strategies=("single", "first_finish:k=2"))
     again = evaluate(EvalConfig.load(tmp_path / "all" / "toy" / "config.yaml"), out=tmp_path / "again")
     assert [row.to_json() for row in again.rows] == [row.to_json() for row in made.rows if row.model == "toy"]
-    assert again.config.model == f"replay:{pool}"
+    assert again.config.models[0].model == f"replay:{pool}"
     assert again.config.benchmarks[0].params["path"] == str(pool)
 
 
@@ -146,7 +146,7 @@ def test_what_was_cut_off_is_replayed_on_resume_and_nothing_else(tmp_path: Path)
         await run_eval(config, out=tmp_path / "run", progress=stop)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ttscale_evals.runner._TICK_SECONDS", 0.0)
+        patch.setattr("ttscale_evals.session._TICK_SECONDS", 0.0)
         with pytest.raises(KeyboardInterrupt):
             run_replay(every_problem_reports())
     assert max(seen) < 30
@@ -161,7 +161,7 @@ def test_what_was_cut_off_is_replayed_on_resume_and_nothing_else(tmp_path: Path)
 def test_progress_counts_every_order(tmp_path: Path) -> None:
     config, seen = config_of(write_pool(tmp_path), "single", orders=2), list[Progress]()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ttscale_evals.runner._TICK_SECONDS", 0.0)
+        patch.setattr("ttscale_evals.session._TICK_SECONDS", 0.0)
         evaluate(config, out=tmp_path / "run", progress=seen.append)
     assert (seen[-1].done, seen[-1].total) == (9, 9)
 

@@ -126,5 +126,8 @@ def test_options_of_recorded_samples_without_a_pool(here: Path, capsys: pytest.C
     assert_refused([*EVAL, "--recorded", "one"], "name that with --replay POOL", capsys)
     assert_refused(["eval", "--replay", "nowhere.jsonl"], "there is no data file", capsys)
     (here / "config.yaml").write_text("benchmarks: ['jsonl:path=sums.jsonl']\n")
-    sentence = "cannot be joined with a config file"
-    assert_refused(["eval", "config.yaml", "--replay", "pool.jsonl"], sentence, capsys)
+    sentence = "there is no data file"
+    assert_refused(["eval", "config.yaml", "--replay", "nowhere.jsonl", "--out", "run"], sentence, capsys)
+    assert_refused(["eval", "--replay", "pool.jsonl", "--dry-run"], "a replay takes none", capsys)
+    words = ["--replay", "pool.jsonl", "--budget", "tokens=1", "--budget", "tokens=2"]
+    assert_refused(["eval", *words], "takes one --budget", capsys)

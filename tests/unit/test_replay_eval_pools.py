@@ -189,7 +189,9 @@ def test_a_broken_pool_names_the_row(tmp_path: Path, kind: str, message: str) ->
 
 
 def test_a_pool_without_targets_cannot_be_graded(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="no target for the problem 'easy', and grading needs targets"):
+    with pytest.raises(
+        DataError, match="no target for the problem 'easy', nor samples with an answer and a grade"
+    ):
         compare(write_pool(tmp_path, target=None), tmp_path / "run")
 
 

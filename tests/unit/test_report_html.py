@@ -23,7 +23,7 @@ from ttscale.types import JSON, Candidate
 from ttscale_evals.report import Answer, ReportData, RunInfo, load_report, render_html
 from ttscale_evals.report.causes import causes
 from ttscale_evals.report.chart import AXES, chart, is_dominated, known_axes
-from ttscale_evals.report.front import dominated, front
+from ttscale_evals.report.front import dominators, front
 from ttscale_evals.report.text import cut, label, shown, visible
 from ttscale_evals.rows import Row
 
@@ -287,28 +287,35 @@ def test_rare_errors_are_put_together() -> None:
 def test_the_front_is_what_nothing_dominates() -> None:
     values = [None, 0.1, 0.5, 0.5, 0.9]
     points = list(product(values, values))
-    for place, (on, behind) in enumerate(zip(front(points), dominated(points), strict=True)):
-        cost, accuracy = points[place]
+    for (cost, accuracy), on, place in zip(points, front(points), dominators(points), strict=True):
         if cost is None or accuracy is None:
             assert not on
-            assert not behind
+            assert place is None
             continue
-        beaten = any(
-            other_cost is not None
+        better = [
+            (-other, other_cost, number)
+            for number, (other_cost, other) in enumerate(points)
+            if other_cost is not None
             and other is not None
             and other_cost <= cost
             and other >= accuracy
             and (other_cost, other) != (cost, accuracy)
-            for other_cost, other in points
-        )
-        assert on is not beaten
-        assert behind is beaten
+        ]
+        assert on is not bool(better)
+        assert place == (min(better)[2] if better else None)
+
+
+def test_the_most_accurate_that_dominates_is_named_then_the_cheapest() -> None:
+    assert dominators([(1, 0.5), (2, 0.5), (3, 0.9), (3, 0.8), (1, 0.5)]) == [None, 0, None, 2, None]
+    assert dominators([(3, 0.5), (2, 0.6), (1, 0.7)]) == [2, 2, None]
 
 
 def test_only_known_costs_are_axes() -> None:
     rows = [replace(ROWS[0], usd=None, flops=None, latency_p50_seconds=0.0)]
-    assert [axis.key for axis in known_axes(rows)] == ["tokens", "path"]
+    assert [axis.key for axis in known_axes(rows)] == ["tokens", "path", "path_seconds", "kv"]
     assert [axis.key for axis in known_axes([replace(ROWS[0], usd=1.0)])] == [axis.key for axis in AXES]
+    old = replace(rows[0], critical_path_seconds_per_problem=None, kv_token_steps_per_problem=None)
+    assert [axis.key for axis in known_axes([old])] == ["tokens", "path"]
     assert [axis.key for axis in known_axes([])] == ["tokens"]
 
 
@@ -318,6 +325,12 @@ def test_what_has_no_place_on_a_logarithmic_axis_has_no_cost_there() -> None:
     assert costs["latency"] is None
     assert costs["tokens"] == ROWS[0].tokens_per_problem
     assert "latency" not in cast("list[str]", point["front"])
+
+
+def test_a_cost_is_told_with_its_unit_once() -> None:
+    dear = replace(ROWS[0], usd=3.0, num_problems=8)
+    (point,) = cast("list[dict[str, JSON]]", chart([dear], AXES)["points"])
+    assert cast("dict[str, JSON]", point["texts"])["usd"] == "0.375 US dollars per problem"
 
 
 def test_a_sweep_of_n_is_one_curve_and_models_are_told_apart() -> None:

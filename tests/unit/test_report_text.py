@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from pydantic import TypeAdapter
 
-from ttscale_evals.report import ReportData, RunInfo, formats, render_csv, render_markdown, render_terminal
+from ttscale_evals.report import (
+    ReportData,
+    RunInfo,
+    formats,
+    render_csv,
+    render_latex,
+    render_markdown,
+    render_terminal,
+)
+from ttscale_evals.report.latex import escape as latex_text
 from ttscale_evals.report.leaderboard import footnotes, group_rows
 from ttscale_evals.rows import Row
 
@@ -83,10 +93,13 @@ def test_footnotes_name_whatever_spoils_a_number() -> None:
         grader_failures=5,
         errors=6,
         accuracy_errors_excluded=0.5,
+        accuracy_supportable_low=0.4,
+        accuracy_supportable_high=0.7,
     )
-    (_, note) = footnotes([spoilt])
+    (*_, note) = footnotes([spoilt])
     assert note == (
-        "single on countdown: failed (accuracy without them 50.0 %): 6; not begun, in no number: 1; "
+        "single on countdown: failed (accuracy without them 50.0 %, between 40.0 % and 70.0 % whatever they "
+        "would have been): 6; not begun, in no number: 1; "
         "ended without an answer: 2; not judged in time, counted as wrong: 4; "
         "broke the grader, counted as wrong: 5; samples cut off at their token limit: 3."
     )
@@ -115,9 +128,69 @@ def test_hostile_names_stay_text_in_markdown() -> None:
 def test_csv_has_every_field_and_unknown_is_empty() -> None:
     rows = list(csv.DictReader(io.StringIO(render_csv(ROWS))))
     assert [row["strategy"] for row in rows] == [row.strategy for row in ROWS]
-    assert set(rows[0]) == set(ROWS[0].to_json())
+    parted = {"latency_finished", "latency_failed"}
+    assert {name.partition(".")[0] for name in rows[0]} == set(ROWS[0].to_json())
+    assert {name.partition(".")[0] for name in rows[0] if "." in name} == parted
+    assert (rows[3]["latency_failed.p99_seconds"], rows[0]["latency_failed.p99_seconds"]) == ("30.0", "")
     assert rows[4]["flops"] == ""
     assert float(rows[0]["accuracy"]) == ROWS[0].accuracy
+
+
+# ── LaTeX ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_latex_has_a_table_a_benchmark_with_the_best_in_bold() -> None:
+    written = render_latex(ReportData(rows=ROWS), title="ttscale: demo")
+    assert written.startswith("% ttscale: demo\n")
+    lines = written.splitlines()
+    assert lines.count(r"\toprule") == lines.count(r"\bottomrule") == lines.count(r"\begin{table}[htbp]") == 2
+    (single,) = [line for line in lines if line.startswith("single &") and "120" in line]
+    assert r"41.7 \% {[}33.2, 50.6{]}" in single
+    assert sum(line.startswith(r"\textbf{") for line in lines) == 2
+    places = next(line for line in lines if line.startswith(r"\begin{tabular}"))
+    assert len(places.removeprefix(r"\begin{tabular}{").removesuffix("}")) == single.count(" & ") + 1
+
+
+HOSTILE_LATEX = (
+    r"\input{/etc/passwd}", r"\write18{rm -rf}", "%", "&", "$x^2$", "a_b#c~d", "{", "}}", "[opt]", "*", "--",
+    "``?`!`", "line\none", "\x1b[2J\x00", "中文 \u202eevil", '"a', "\r\n\\end{document}",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HOSTILE_LATEX)
+def test_a_hostile_name_is_text_in_latex(name: str) -> None:
+    row = replace(ROWS[0], strategy=name, model=name, benchmark=name)
+    written = render_latex(ReportData(rows=(row,)), title=name)
+    harmless = render_latex(ReportData(rows=(replace(row, strategy="s", model="m", benchmark="b"),)), title="t")
+    assert len(written.splitlines()) == len(harmless.splitlines())
+    assert set(re.findall(r"\\[a-zA-Z]+", uncommented(written))) <= set(
+        re.findall(r"\\[a-zA-Z]+", harmless)
+    ) | {f"\\{word}" for word in SIGN_COMMANDS}
+    body = re.sub(r"\\[{}]", "", uncommented(written))
+    assert body.count("{") == body.count("}")
+    plain = re.sub(r"\\.", "", uncommented(written))
+    assert not set("$#_%^~`") & set(plain)
+    assert plain.count("&") == uncommented(harmless).count("&")
+    assert "--" not in plain
+    assert all(ord(sign) < 0x100 or sign in "–—" for sign in written[written.index(r"\begin") :])
+    assert not re.search(r"\\\\\s*[\[*]", written)
+
+
+SIGN_COMMANDS = (
+    *("textbackslash", "textasciitilde", "textasciicircum", "textless", "textgreater", "textbar"),
+    *("textasciigrave", "char"),
+)
+
+
+def uncommented(text: str) -> str:
+    """Return LaTeX without its lines of comment."""
+    return "\n".join(line for line in text.splitlines() if not line.startswith("%"))
+
+
+def test_a_backslash_of_a_name_cannot_begin_a_command() -> None:
+    assert latex_text(r"\input{x}") == r"\textbackslash{}input\{x\}"
+    assert latex_text("a\nb") == "a b"
+    assert latex_text("é – 中") == "é – U+4E2D"
 
 
 @pytest.mark.parametrize("name", ["=1+1", "+cmd", "-x", "@sum"])
@@ -159,6 +232,11 @@ def test_magnitudes(value: float | None, shown: str) -> None:
 )
 def test_seconds(value: float | None, shown: str) -> None:
     assert formats.seconds(value) == shown
+
+
+@pytest.mark.parametrize(("value", "shown"), [(None, "–"), (0, "0"), (0.0012345, "0.00123"), (12.0, "12")])
+def test_dollars(value: float | None, shown: str) -> None:
+    assert formats.dollars(value) == shown
 
 
 @pytest.mark.parametrize(

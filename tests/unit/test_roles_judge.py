@@ -171,7 +171,6 @@ def test_what_cannot_be_wrong_in_the_wanted_way_is_not_made() -> None:
 def test_every_worked_solution_can_be_corrupted() -> None:
     rng = random.Random(5)
     for problem in problems(60):
-        bare = Attempts(problem.name, problem.seed, problem.question, problem.key, ())
-        made = corrupted(bare, problem.solution, rng, lambda it: not it.is_right)
+        made = corrupted(Attempts.of(problem), problem.solution, rng, lambda it: not it.is_right)
         assert made is not None, problem
         assert not made.is_right

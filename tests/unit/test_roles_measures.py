@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from ttscale.reference.roles.measures import auroc, auroc_measure, share, share_difference
+from ttscale.reference.roles.measures import auroc, auroc_measure, share
 from ttscale_evals.stats import wilson_interval
 
 
@@ -92,17 +92,3 @@ def test_a_share_of_nothing_is_refused() -> None:
         share(0, 0)
     with pytest.raises(ValueError, match="k"):
         share(3, 2)
-
-
-def test_a_difference_is_paired() -> None:
-    ones, others = [True] * 90 + [False] * 10, [True] * 80 + [False] * 20
-    found = share_difference(ones, others)
-    assert found.value == pytest.approx(0.1)
-    assert found.low == pytest.approx(0.1 - 1.96 * 0.03, abs=0.015)  # ten gains of a hundred: 0.3 / sqrt(100)
-    assert found.high == pytest.approx(0.1 + 1.96 * 0.03, abs=0.015)
-    assert found.num_cases == 100
-    assert share_difference(others, ones).value == pytest.approx(-0.1)
-    assert share_difference(ones, ones).low == share_difference(ones, ones).high == 0
-    for pair in ([], []), ([True], [True, False]):
-        with pytest.raises(ValueError, match="no pairs"):
-            share_difference(*pair)

@@ -31,10 +31,6 @@ def drawn() -> list[Problem]:
     return problems(150)
 
 
-def bare(problem: Problem) -> Attempts:
-    return Attempts(problem.name, problem.seed, problem.question, problem.key, ())
-
-
 def signs(problem: Attempts, text: str) -> str:
     return "".join("+" if sign else "-" for sign in label(problem, text).signs)
 
@@ -82,7 +78,7 @@ def test_an_answer_is_right_when_the_checker_of_reasoning_gym_scores_it_one(draw
         entry, dataset = next(originals(problem))
         for answer in some_answers(problem, rng):
             wanted = dataset.score_answer(answer, entry) == 1.0  # type: ignore[attr-defined]
-            assert is_right(bare(problem), answer) == wanted, (problem.key, answer)
+            assert is_right(Attempts.of(problem), answer) == wanted, (problem.key, answer)
             seen.add((problem.name, wanted))
     assert seen == set(itertools.product(BY_NAME, (False, True)))
 
@@ -90,7 +86,7 @@ def test_an_answer_is_right_when_the_checker_of_reasoning_gym_scores_it_one(draw
 def test_a_problem_is_read_back_as_reasoning_gym_drew_it(drawn: list[Problem]) -> None:
     for problem in drawn:
         wanted = next(originals(problem))[0]["metadata"]
-        found = bare(problem).entry["metadata"]
+        found = Attempts.of(problem).entry["metadata"]
         assert isinstance(wanted, dict)
         assert isinstance(found, dict)
         for name, value in found.items():
@@ -104,7 +100,7 @@ def test_a_problem_is_read_back_as_reasoning_gym_drew_it(drawn: list[Problem]) -
 
 def test_every_line_of_a_worked_solution_is_right(drawn: list[Problem]) -> None:
     for problem in drawn:
-        labelled = label(bare(problem), problem.solution)
+        labelled = label(Attempts.of(problem), problem.solution)
         assert labelled.is_clean, problem
         assert labelled.steps == tuple(problem.solution.split("\n"))
         assert len(labelled.signs) == len(labelled.steps)
@@ -119,7 +115,7 @@ def test_a_line_of_a_sum_is_right_as_long_as_the_lines_are_those_of_the_worked_s
         if problem.name == "countdown":
             continue
         for text in attempts_at(problem, rng, right_share=0.0).texts:
-            labelled = label(bare(problem), text)
+            labelled = label(Attempts.of(problem), text)
             for count, sign in enumerate(labelled.signs[:-1], start=1):
                 assert sign == (labelled.steps[:count] == problem.steps[:count]), (problem, text)
                 checked += not sign
@@ -149,7 +145,7 @@ def test_a_target_can_be_reached_when_some_sequence_of_operations_does(
 def test_a_countdowns_first_line_is_right_when_the_rest_can_reach_the_target(drawn: list[Problem]) -> None:
     seen = set[bool]()
     for problem in [one for one in drawn if one.name == "countdown"][:12]:
-        metadata = bare(problem).entry["metadata"]
+        metadata = Attempts.of(problem).entry["metadata"]
         assert isinstance(metadata, dict)
         numbers, target = metadata["numbers"], metadata["target"]
         for i, j in itertools.permutations(range(len(numbers)), 2):
@@ -160,7 +156,7 @@ def test_a_countdowns_first_line_is_right_when_the_rest_can_reach_the_target(dra
                     continue
                 wanted = reached(result, rest, target)
                 line = f"{numbers[i]}{operator}{numbers[j]}={result}"
-                assert label(bare(problem), line).signs == (wanted,), (problem, line)
+                assert label(Attempts.of(problem), line).signs == (wanted,), (problem, line)
                 seen.add(wanted)
     assert seen == {False, True}
 

@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -168,10 +169,12 @@ def test_a_directory_that_holds_a_run_is_used_again_only_on_resume(tmp_path: Pat
     ("changes", "message"),
     [
         ({"seed": 3}, "seed was 0 and is now 3"),
-        ({"limit": 3}, "limit was 2 and is now 3"),
+        ({"limit": 1}, "limit was 2 and is now 1"),
         ({"model": "hf:x"}, "model was 'abacus' and is now 'hf:x'"),
         ({"budget": "tokens=9"}, r"budget was None and is now \{'tokens': 9\}"),
-        ({"strategies": ["single", "self_consistency"]}, "strategies have 'self_consistency', which is new"),
+        ({"models": ["hf:x", "hf:y"]}, "models had 'abacus', which is gone"),
+        ({"model_options": {"backend": "hf"}}, "backend of 'abacus' was None and is now 'hf'"),
+        ({"budgets": ["tokens=9", "tokens=8"]}, "budgets had None, which is gone"),
         ({"strategies": ["self_consistency"]}, "strategies had 'single', which is gone"),
         ({"sampling": {"temperature": 0.5}}, "temperature of 'single' was None and is now 0.5"),
     ],
@@ -190,15 +193,101 @@ def test_what_no_result_depends_on_may_change_on_resume(tmp_path: Path) -> None:
     directory = RunDirectory(tmp_path / "run")
     with directory.open(resolved(), {}, resume=False):
         pass
-    directory.check(resolved(concurrency=1, traces=False, total_budget="tokens=9", out="x"), resume=True)
+    free: dict[str, object] = {"concurrency": 1, "turns": True, "traces": False, "record": "b", "reuse": True}
+    directory.check(resolved(**free, total_budget="tokens=9", out="x"), resume=True)
 
 
-def test_strategies_in_another_order_are_a_difference() -> None:
+def test_a_run_may_be_raised_and_its_rows_may_stand_in_another_order(tmp_path: Path) -> None:
+    directory, more = (
+        RunDirectory(tmp_path / "run"),
+        resolved(
+            benchmarks=["countdown", "chain_sum"],
+            strategies=["self_consistency", "single"],
+            models=["hf:x", "abacus"],
+            budgets=["tokens=9", "none"],
+            limit=3,
+        ),
+    )
+    with directory.open(resolved(), {}, resume=False):
+        pass
+    directory.check(more, resume=True)
+    assert directory.config() == resolved()
+    with directory.open(more, {}, resume=True):
+        pass
+    assert directory.config() == more
+    with pytest.raises(ConfigError, match="benchmarks had 'countdown', which is gone"):
+        directory.check(resolved(), resume=True)
     one, two = ({"label": "a", "name": "x"}, {"label": "b", "name": "y"})
-    assert differences({"strategies": [one, two]}, {"strategies": [two, one]}) == [
-        "strategies stand in another order"
-    ]
-    assert differences({"strategies": [one, two]}, {"strategies": [one, two]}) == []
+    assert differences({"strategies": [one, two]}, {"strategies": [two, one]}) == []
+
+
+def test_cells_get_other_numbers_and_take_their_results_along(store: ResultStore) -> None:
+    other = replace(CELL, strategy="other", fingerprint="o")
+    with store:
+        store.add(result("a"), cell_seconds=2.0)
+        store.set_cells([other, replace(CELL, number=1)])
+        assert [r.key for r in store.results(1)] == ["a"]
+        assert list(store.results(0)) == []
+        assert (store.wall_seconds(0), store.wall_seconds(1)) == (0.0, 2.0)
+        store.set_cells([CELL, replace(other, number=1)])  # they change places
+        assert [r.key for r in store.results(0)] == ["a"]
+        with pytest.raises(ConfigError, match="'other' on 'sums', which is gone"):
+            store.set_cells([CELL])
+        assert len(store.cells()) == 2
+
+
+def test_a_cell_may_have_more_problems_if_its_first_ones_are_the_same(store: ResultStore) -> None:
+    more = replace(CELL, num_problems=5, fingerprint="more")
+    with store:
+        with pytest.raises(ConfigError, match="'sums' have changed"):
+            store.set_cells([more], begins=lambda cell, count: f"others {count}")
+        store.set_cells([more], begins=lambda cell, count: "f" if (cell, count) == (more, 3) else "")
+        assert store.cells() == [more]
+
+
+OLD_LAYOUT = """
+CREATE TABLE cells (
+    number INTEGER PRIMARY KEY, benchmark TEXT NOT NULL, strategy TEXT NOT NULL,
+    num_problems INTEGER NOT NULL, fingerprint TEXT NOT NULL
+);
+CREATE TABLE results (
+    key TEXT NOT NULL, attempt INTEGER NOT NULL, cell INTEGER NOT NULL REFERENCES cells (number),
+    position INTEGER NOT NULL, problem TEXT NOT NULL, question TEXT NOT NULL, target TEXT NOT NULL,
+    failed INTEGER NOT NULL, correct INTEGER NOT NULL,
+    grade TEXT NOT NULL, outcome TEXT NOT NULL, finished_unix_seconds REAL NOT NULL,
+    PRIMARY KEY (key, attempt)
+);
+CREATE TABLE traces (
+    key TEXT NOT NULL, attempt INTEGER NOT NULL, spans BLOB NOT NULL, PRIMARY KEY (key, attempt)
+);
+CREATE TABLE stretches (
+    cell INTEGER NOT NULL REFERENCES cells (number), session INTEGER NOT NULL, seconds REAL NOT NULL,
+    PRIMARY KEY (cell, session)
+);
+INSERT INTO cells VALUES (0, '"sums"', '"single"', 3, 'f');
+INSERT INTO stretches VALUES (0, 1, 2.5);
+PRAGMA user_version = 1;
+"""
+
+
+def test_a_store_of_the_version_with_one_model_and_budget_is_read_as_it_is_and_upgraded_when_written(
+    tmp_path: Path,
+) -> None:
+    directory = RunDirectory(tmp_path)
+    with sqlite3.connect(directory.store_path) as old:
+        old.executescript(OLD_LAYOUT)
+    old.close()
+    directory.config_path.write_text(yaml.safe_dump(resolved(model="my:model", budget="tokens=9").plain()))
+    named = replace(CELL, model="my:model", budget="tokens=9")
+    with ResultStore(directory.store_path) as store:
+        assert directory.cells(store) == [named]
+        assert store.seconds_at_work() == 2.5
+    with directory.open(resolved(model="my:model", budget="tokens=9"), {}, resume=True) as opened:
+        assert opened.cells() == [named]
+        opened.add(result("a"), cell_seconds=1.0, session_seconds=1.5)
+        assert (opened.seconds_at_work(), opened.wall_seconds(0)) == (4.0, 3.5)
+    with ResultStore(directory.store_path) as store:
+        assert store.cells() == [named]
 
 
 def test_a_directory_of_something_else_is_left_alone(tmp_path: Path) -> None:

@@ -35,6 +35,8 @@ class Capabilities:
     """Chunks arrive token by token when asked."""
     priority: bool = False
     prefix_cache: bool = False
+    prompt_logprobs: bool = False
+    """Tells the log-probability of each token of a given text (`Backend.score_prompt`)."""
     rewards: bool = False
     """It is a reward model: it grades given texts (`Backend.reward`) and draws no samples."""
 
@@ -283,10 +285,12 @@ class Backend(ABC):
         """
 
     async def score_prompt(self, prompt: Prompt) -> PromptScore:
-        """Return the log-probability of each token of a prompt.
+        """Return the log-probability of each token of a given text: the capability `prompt_logprobs`.
+
+        A conversation that ends with an answer is read as far as it goes: that message is left open.
 
         Raises:
-            BackendError: this backend cannot.
+            BackendError: this backend cannot, or the text does not fit.
         """
         raise BackendError(f"backend {self.name!r} does not score given text")
 

@@ -13,6 +13,12 @@ _TWO_LAYERS: Final = {"Qwen2ForProcessRewardModel": 2, "Qwen2ForRewardModel": 1}
 """Architectures with a head of two layers, and how many labels it has whatever the configuration says."""
 
 
+def logistic(value: float) -> float:
+    """Return 1 / (1 + exp(-value)), without ever raising e to a large power."""
+    part = math.exp(-abs(value))
+    return 1 / (1 + part) if value >= 0 else part / (1 + part)
+
+
 @dataclass(frozen=True, slots=True)
 class RewardHead:
     """What a reward model has in place of a next token.
@@ -34,9 +40,7 @@ class RewardHead:
             logits: shape [num_labels].
         """
         bad, good = (0.0, *logits) if len(logits) == 1 else logits
-        # The logistic function of the difference, without ever raising e to a large power.
-        part = math.exp(-abs(good - bad))
-        return 1 / (1 + part) if good >= bad else part / (1 + part)
+        return logistic(good - bad)
 
     def positions(self, token_ids: Sequence[int], step_id: int | None, *, model: str) -> list[int]:
         """Return where the rewards of a text are read off.

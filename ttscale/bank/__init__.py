@@ -31,6 +31,7 @@ from ttscale.bank.bank import Bank
 from ttscale.bank.files import copy_bank, export_pool, import_pool, open_pool
 from ttscale.bank.filling import bank_to_fill
 from ttscale.bank.fingerprint import describe_model, short_names
+from ttscale.bank.grades import AnswerGrade, own_grades
 from ttscale.bank.plain import Columns
 from ttscale.bank.problems import problems_of
 from ttscale.bank.recorder import Recorder
@@ -43,14 +44,16 @@ from ttscale.bank.sample import (
     Series,
     Settings,
 )
-from ttscale.bank.summary import BenchmarkGroup, ModelSummary, SeriesGroup, summarise
+from ttscale.bank.summary import BenchmarkGroup, GradeGroup, ModelSummary, SeriesGroup, summarise
 from ttscale.virtual import run_virtual as run_replay
 
 __all__ = [
     "NO_LOGPROBS",
+    "AnswerGrade",
     "Bank",
     "BenchmarkGroup",
     "Columns",
+    "GradeGroup",
     "ModelSummary",
     "RecordedModel",
     "RecordedProblem",
@@ -66,6 +69,7 @@ __all__ = [
     "export_pool",
     "import_pool",
     "open_pool",
+    "own_grades",
     "problems_of",
     "run_replay",
     "short_names",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -26,8 +26,10 @@ from ttscale.bank.sample import (
 )
 from ttscale.bank.stored import (
     BODY,
+    BODY_WITHOUT_GRADES,
     HEAD,
     dump_text,
+    load_grades,
     load_settings,
     load_text,
     read_body,
@@ -38,8 +40,10 @@ from ttscale.database import MEMORY, open_database, transaction
 from ttscale.errors import DataError
 from ttscale.types import JSON, Prompt
 
-VERSION: Final = 1
-"""Of the layout below and of the files that banks are exported to."""
+VERSION: Final = 2
+"""Of the layout below and of the files that banks are exported to. Version 1 had no grades."""
+
+_UPGRADES: Final = {1: "ALTER TABLE samples ADD COLUMN grades TEXT;"}
 
 _LAYOUT: Final = """
 CREATE TABLE IF NOT EXISTS models (fingerprint TEXT PRIMARY KEY, description TEXT NOT NULL);
@@ -60,6 +64,7 @@ CREATE TABLE IF NOT EXISTS samples (
     prompt_computed INTEGER NOT NULL, prompt_cached INTEGER NOT NULL, generated INTEGER NOT NULL,
     seconds REAL, first_token_seconds REAL, text TEXT, prediction TEXT,
     token_ids BLOB, logprobs BLOB, top_sizes BLOB, top_ids BLOB, top_values BLOB,
+    grades TEXT,
     PRIMARY KEY (key, draw, num_logprobs)
 );
 CREATE TABLE IF NOT EXISTS problems (
@@ -94,10 +99,16 @@ class Bank:
         self.path = source or path
         """What messages call it."""
         self._connection = open_database(
-            path, layout=_LAYOUT, version=VERSION, writable=writable or path == MEMORY, what="sample bank"
+            path,
+            layout=_LAYOUT,
+            version=VERSION,
+            writable=writable or path == MEMORY,
+            what="sample bank",
+            upgrades=_UPGRADES,
         )
         try:
             self._connection.execute("SELECT key FROM series LIMIT 1")
+            self._has_grades = self._connection.execute("PRAGMA user_version").fetchone()[0] > 1
         except sqlite3.DatabaseError as error:
             self._connection.close()
             raise DataError(
@@ -288,10 +299,16 @@ class Bank:
         rows = self._rows(query, model, prompt_digest(prompt))
         return [(load_settings(settings), count) for settings, count in rows]
 
-    def heads(self, key: str) -> list[SampleHead]:
-        """Return what is known of a series' samples without their tokens, by draw."""
-        query = f"SELECT {HEAD} FROM samples WHERE key = ? ORDER BY draw, num_logprobs"  # noqa: S608  # no input in it
-        return [read_head(row) for row in self._rows(query, key)]
+    def heads(self, key: str, seeds: Sequence[int] | None = None) -> list[SampleHead]:
+        """Return what is known of a series' samples without their tokens, by draw.
+
+        Args:
+            key: of the series.
+            seeds: those of these seeds; ``None``: all.
+        """
+        chosen = "" if seeds is None else f"AND seed IN ({', '.join('?' * len(seeds))})"
+        query = f"SELECT {HEAD} FROM samples WHERE key = ? {chosen} ORDER BY draw, num_logprobs"  # noqa: S608  # no input in it
+        return [read_head(row) for row in self._rows(query, key, *(seeds or ()))]
 
     def sample(self, key: str, head: SampleHead) -> RecordedSample:
         """Return a sample of a series with its tokens.
@@ -299,7 +316,8 @@ class Bank:
         Raises:
             DataError: there is none of this number, or its data are damaged.
         """
-        query = f"SELECT {BODY} FROM samples WHERE key = ? AND draw = ? AND num_logprobs = ?"  # noqa: S608  # no input in it
+        body = BODY if self._has_grades else BODY_WITHOUT_GRADES
+        query = f"SELECT {body} FROM samples WHERE key = ? AND draw = ? AND num_logprobs = ?"  # noqa: S608  # no input in it
         rows = self._rows(query, key, head.draw, head.num_logprobs)
         if not rows:
             raise DataError(f"the sample bank {str(self.path)!r} has no sample {head.draw} in {key!r}.")
@@ -328,6 +346,13 @@ class Bank:
         if any(num_unsaid for _, _, num_unsaid in rows):
             return None
         return {load_text(prediction): count for prediction, count, _ in rows}
+
+    def grades(self, key: str) -> dict[int, Mapping[str, float | None]]:
+        """Return the grades of those of a series' samples that brought some, by draw."""
+        if not self._has_grades:
+            return {}
+        query = "SELECT draw, grades FROM samples WHERE key = ? AND grades IS NOT NULL ORDER BY draw"
+        return {draw: load_grades(grades) for draw, grades in self._rows(query, key)}
 
     def num_samples(self) -> int:
         """Return how many samples there are, beginnings and failures included."""

@@ -7,19 +7,17 @@ are the table, the common line is in the file's metadata.
 
 from __future__ import annotations
 
-import gzip
 import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from ttscale.bank.bank import VERSION, Bank
 from ttscale.bank.logs import add_log, find_log
 from ttscale.bank.plain import Columns, add_plain_rows
-from ttscale.bank.replacing import replacing
+from ttscale.bank.replacing import replacing, replacing_lines
 from ttscale.bank.rows import Row, from_row, to_row
 from ttscale.bank.sample import RecordedProblem, model_from_json, prompt_from_json, prompt_json
 from ttscale.database import is_database
@@ -32,7 +30,9 @@ if TYPE_CHECKING:
 
 _MARK: Final = "ttscale_pool"
 _TEXT_ENDINGS: Final = (".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz")
-_NESTED: Final = ("prompt", "settings")
+_VERSIONS: Final = range(1, VERSION + 1)
+"""Of exports that are read."""
+_NESTED: Final = ("prompt", "settings", "grades")
 """Fields that Parquet holds as JSON text."""
 _BANK_ENDINGS: Final = (".sqlite", ".sqlite3", ".db")
 """Usual for banks; any other will do."""
@@ -53,7 +53,7 @@ def open_pool(
             `read_records` knows.
         columns: of a plain pool; of a log only `prediction`, the scorer or filter whose answers count.
         model: name of the model of a plain pool or log that names none; default the file's own name.
-        listener: is told what a log says that a bank cannot keep.
+        listener: is told what whoever imports a log or plain pool should know.
 
     Raises:
         DataError: the file is missing, of another version, or a row is corrupt, missing or there twice; file
@@ -114,7 +114,7 @@ def _read_file(
     header, records = _split_header(path)
     with bank.writing():
         if header is None:
-            add_plain_rows(records, bank, path=path, columns=columns, model=model)
+            add_plain_rows(records, bank, path=path, columns=columns, model=model, listener=listener)
         else:
             _refuse_names(path, columns, model)
             _add_header(header, bank, path)
@@ -181,16 +181,15 @@ def export_pool(bank: Bank, path: Path) -> int:
     """
     rows = (to_row(series, sample) for series in bank.series() for sample in bank.samples(series.key))
     try:
-        with replacing(path) as unfinished:
-            if path.name.endswith(_TEXT_ENDINGS):
-                return _write_jsonl(unfinished, _header(bank), rows, compressed=path.suffix == ".gz")
-            if path.suffix == ".parquet":
-                return _write_parquet(unfinished, _header(bank), rows)
-            raise DataError(f"{str(path)!r} has no known ending; use .jsonl, .jsonl.gz or .parquet.")
+        if path.name.endswith(_TEXT_ENDINGS):
+            return _write_jsonl(path, _header(bank), rows)
+        if path.suffix == ".parquet":
+            return _write_parquet(path, _header(bank), rows)
     except UnicodeEncodeError as error:
         raise DataError(
             f"{str(path)!r} cannot be written: a text holds half a character; write .jsonl, which can."
         ) from error
+    raise DataError(f"{str(path)!r} has no known ending; use .jsonl, .jsonl.gz or .parquet.")
 
 
 def _header(bank: Bank) -> Mapping[str, JSON]:
@@ -222,15 +221,12 @@ def _header(bank: Bank) -> Mapping[str, JSON]:
     }
 
 
-def _write_jsonl(path: Path, header: Mapping[str, JSON], rows: Iterable[Row], *, compressed: bool) -> int:
+def _write_jsonl(path: Path, header: Mapping[str, JSON], rows: Iterable[Row]) -> int:
     count = 0
-    with ExitStack() as stack:
-        file: IO[bytes] = stack.enter_context(path.open("wb"))
-        if compressed:  # without name and time: equal banks make equal files
-            file = cast("IO[bytes]", stack.enter_context(gzip.GzipFile("", "wb", 6, file, mtime=0)))
-        file.write(json.dumps(header).encode() + b"\n")
+    with replacing_lines(path) as write:
+        write(header)
         for row in rows:
-            file.write(json.dumps(row).encode() + b"\n")
+            write(row)
             count += 1
     return count
 
@@ -241,15 +237,15 @@ def _write_parquet(path: Path, header: Mapping[str, JSON], rows: Iterator[Row]) 
     except ImportError as error:
         raise MissingExtra("pyarrow", "evals") from error
     schema, count = _schema().with_metadata({_MARK: json.dumps(header)}), 0
-    with parquet.ParquetWriter(path, schema, compression="zstd") as writer:
+    with replacing(path) as unfinished, parquet.ParquetWriter(unfinished, schema, compression="zstd") as writer:
         while batch := list(itertools.islice(rows, _BATCH_ROWS)):
-            plain = [{**row, **{name: _as_text(row[name]) for name in _NESTED}} for row in batch]
+            plain = [{**row, **{name: _as_text(row.get(name)) for name in _NESTED}} for row in batch]
             writer.write_table(Table.from_pylist(plain, schema=schema))
             count += len(batch)
     return count
 
 
-def _as_text(document: JSON) -> str | None:
+def _as_text(document: object) -> str | None:
     return None if document is None else json.dumps(document)
 
 
@@ -269,6 +265,7 @@ def _schema() -> pyarrow.Schema:  # pyright: ignore[reportUnknownParameterType] 
         "logprobs": pa.list_(pa.float64()),
         "top_ids": pa.list_(pa.list_(pa.int64())),
         "top_logprobs": pa.list_(pa.list_(pa.float64())),
+        "grades": pa.string(),
     }
     return pa.schema(list(types.items()))
 
@@ -292,9 +289,9 @@ def _split_header(path: Path) -> tuple[Mapping[str, JSON] | None, Iterator[Recor
         if _MARK not in first.fields:
             return None, itertools.chain([first], records)
         header, place = cast("Mapping[str, JSON]", first.fields), first.place
-    if header is not None and header.get(_MARK) != VERSION:
+    if header is not None and header.get(_MARK) not in _VERSIONS:
         raise DataError(
-            f"{place}: the pool has version {header.get(_MARK)!r}, this ttscale reads {VERSION}; "
+            f"{place}: the pool has version {header.get(_MARK)!r}, this ttscale reads 1 to {VERSION}; "
             f"read it with the ttscale that wrote it."
         )
     return header, records

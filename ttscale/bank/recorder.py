@@ -6,13 +6,16 @@ import asyncio
 import logging
 import sqlite3
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from ttscale.backends.base import Backend, Chunk, Generation, PromptScore, Request, Rewards
 from ttscale.bank.bank import Bank
 from ttscale.bank.fingerprint import describe_model
+from ttscale.bank.playing import Play, Player
+from ttscale.bank.reusing import Holdings, prompt_usages
 from ttscale.bank.sample import (
     NO_LOGPROBS,
     RecordedModel,
@@ -35,6 +38,8 @@ _LOG = logging.getLogger(__name__)
 class _Taking:
     """One sample being recorded; times on the event loop's clock."""
 
+    index: int
+    """Within the whole request."""
     draw: int
     seed: int
     submitted: float
@@ -81,22 +86,30 @@ class Recorder(Backend):
     (`score_prompt`, `reward`) are not kept. Should the bank become unwritable, the samples still come, and
     `aclose` says what was lost.
 
+    With `reuse` a sample that the bank holds already is taken from there and not drawn again (see
+    `ttscale.bank.reusing`). It comes in the time it took when it was recorded, token by token where that is
+    asked for, so whoever stops early, sets a deadline or goes by who is first decides as if it were drawn. Its
+    account is the same too, with what was not spent anew in `SampleUsage.reused`.
+
     Attributes:
         inner: the backend that generates.
         num_recorded: samples kept so far.
+        num_reused: samples that were taken from the bank.
         num_lost: samples that could not be kept.
     """
 
-    def __init__(self, inner: Backend, bank: Bank | Path, *, version: str = "") -> None:
+    def __init__(self, inner: Backend, bank: Bank | Path, *, version: str = "", reuse: bool = False) -> None:
         """Wrap a backend; nothing starts.
 
         Args:
             inner: it must not have started.
             bank: where samples go; a file is opened on start, made if need be, and closed at the end.
             version: a name for the state of a model that changes under its name.
+            reuse: whether samples that the bank holds are taken from it.
         """
         self.inner = inner
         self.num_recorded = 0
+        self.num_reused = 0
         self.num_lost = 0
         self.name = inner.name
         self._given = bank
@@ -105,6 +118,9 @@ class Recorder(Backend):
         self._model: RecordedModel | None = None
         self._vocabulary = Vocabulary(inner.decode)
         self._keeper: TaskKeeper | None = None
+        self._reuse = reuse
+        self._holdings: Holdings | None = None
+        self._player = Player()
         self._open = set[Generation]()
         self._last_draw = 0
         self._failure = ""
@@ -133,6 +149,8 @@ class Recorder(Backend):
         except BaseException:
             self._close(bank)
             raise
+        if self._reuse:
+            self._holdings = Holdings(bank, self._model, self._vocabulary.known)
         self._bank, self._keeper = bank, TaskKeeper("the recorder")
         await self._keeper.start()
 
@@ -146,6 +164,7 @@ class Recorder(Backend):
         Raises:
             BackendError: samples could not be kept.
         """
+        self._player.stop()
         try:
             await self.inner.aclose()
             for generation in list(self._open):
@@ -153,7 +172,7 @@ class Recorder(Backend):
         finally:
             if self._keeper is not None:
                 await self._keeper.aclose()
-            bank, self._bank = self._bank, None
+            bank, self._bank, self._holdings = self._bank, None, None
             if bank is not None:
                 self._close(bank)
         if bank is not None and self.num_lost:
@@ -225,26 +244,74 @@ class Recorder(Backend):
     # ── what is kept ──────────────────────────────────────────────────────────────────────────────────────
 
     def generate(self, request: Request) -> Generation:
-        """Pass a request on; its samples are kept as they end."""
+        """Pass a request on, or what the bank does not hold of it; its samples are kept as they end."""
         if self._keeper is None:
             return self.inner.generate(request)
-        generation = self.inner.generate(request)
-        passed_on = Generation(len(request.seeds), generation.abort)
+        held = {} if self._holdings is None else self._holdings.of(request)
+        fresh = [index for index in range(len(request.seeds)) if index not in held]
+        plays = list[Play]()
+        if fresh:
+            generation = self._draw(request, fresh, plays)
+        else:
+            generation = Generation(len(request.seeds), partial(self._player.abort, plays))
+        if held:
+            prompts = prompt_usages(list(held.values()), with_fresh=bool(fresh))
+            plays.extend(
+                Play(
+                    index=index,
+                    request=request,
+                    generation=generation,
+                    take=taken,
+                    prompt=prompt,
+                    is_reused=True,
+                )
+                for (index, taken), prompt in zip(held.items(), prompts, strict=True)
+            )
+            self.num_reused += len(plays)
+            self._player.start(plays, streams=request.stream and self.capabilities.stream)
+        return generation
+
+    def _draw(self, request: Request, fresh: Sequence[int], plays: Sequence[Play]) -> Generation:
+        """Have the backend draw some samples of a request.
+
+        Args:
+            request: the whole request.
+            fresh: indices of the samples that are drawn, >= 1.
+            plays: the others; filled in later.
+
+        Returns:
+            The generation of the whole request.
+        """
+        places = {index: place for place, index in enumerate(fresh)}
+        source = self.inner.generate(replace(request, seeds=tuple(request.seeds[index] for index in fresh)))
+
+        def abort(indices: Sequence[int]) -> None:
+            self._player.abort(plays, indices)
+            source.abort([places[index] for index in indices if index in places])
+
+        passed_on = Generation(len(request.seeds), abort)
         now = asyncio.get_running_loop().time()
-        takings = [_Taking(draw=self._next_draw(), seed=seed, submitted=now) for seed in request.seeds]
+        takings = [
+            _Taking(index=index, draw=self._next_draw(), seed=request.seeds[index], submitted=now)
+            for index in fresh
+        ]
         self._open.add(passed_on)
+        assert self._keeper is not None
         try:
-            task = self._keeper.spawn(self._follow(request, generation, passed_on, takings))
+            task = self._keeper.spawn(self._follow(request, source, passed_on, takings))
         except BackendError as error:  # closed
             self._open.discard(passed_on)
             passed_on.fail(str(error))
             return passed_on
-        task.add_done_callback(lambda _: self._end(passed_on))
+        task.add_done_callback(lambda _: self._end(passed_on, fresh))
         return passed_on
 
-    def _end(self, generation: Generation) -> None:
+    def _end(self, generation: Generation, indices: Iterable[int]) -> None:
         self._open.discard(generation)
-        generation.fail("the recorder was closed while this sample ran")  # those that are still open
+        error = "the recorder was closed while this sample ran"
+        for index in generation.open_samples.intersection(indices):
+            chunk = Chunk(index=index, finish_reason="error", error=error, usage=SampleUsage())
+            generation.push(chunk)
 
     def _next_draw(self) -> int:
         """Return a number above all that any process has given before."""
@@ -258,7 +325,7 @@ class Recorder(Backend):
         async for chunk in source:
             now, taking = loop.time(), takings[chunk.index]
             taking.add(chunk, now)
-            target.push(chunk)
+            target.push(chunk if chunk.index == taking.index else replace(chunk, index=taking.index))
             if chunk.finish_reason is not None:
                 was_watched = request.stream and self.capabilities.stream
                 self._keep(request, taking.sample(chunk, now, request, was_watched=was_watched))

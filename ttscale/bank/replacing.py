@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import os
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import IO, cast
 
 from ttscale.errors import DataError
 
@@ -26,3 +29,23 @@ def replacing(path: Path) -> Generator[Path]:
         raise DataError(f"{str(path)!r} cannot be written: {error.strerror}; choose another path.") from error
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_lines(path: Path) -> Generator[Callable[[Mapping[str, object]], None]]:
+    """Lend a function that writes a line of JSON, into a file as `replacing` has it; ``.gz`` is compressed.
+
+    Equal lines make equal files.
+
+    Raises:
+        DataError: it cannot be written.
+    """
+    with replacing(path) as unfinished, ExitStack() as stack:
+        file: IO[bytes] = stack.enter_context(unfinished.open("wb"))
+        if path.suffix == ".gz":  # without name and time
+            file = cast("IO[bytes]", stack.enter_context(gzip.GzipFile("", "wb", 6, file, mtime=0)))
+
+        def write(line: Mapping[str, object]) -> None:
+            file.write(json.dumps(line).encode() + b"\n")
+
+        yield write

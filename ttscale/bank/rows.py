@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NotRequired
 
 from typing_extensions import TypedDict
 
@@ -52,6 +52,8 @@ class Row(TypedDict):
     top_ids: list[list[int]] | None
     """Of the most likely tokens at each position."""
     top_logprobs: list[list[float]] | None
+    grades: NotRequired[dict[str, float | None] | None]
+    """As in `RecordedSample`; version 1 had none."""
 
 
 def to_row(series: Series, sample: RecordedSample) -> Row:
@@ -78,6 +80,7 @@ def to_row(series: Series, sample: RecordedSample) -> Row:
         logprobs=None if sample.logprobs is None else list(sample.logprobs),
         top_ids=None if top is None else [list(position) for position in top],
         top_logprobs=None if top is None else [list(position.values()) for position in top],
+        grades=dict(sample.grades) or None,
     )
 
 
@@ -153,6 +156,7 @@ def _sample(row: Row) -> RecordedSample:
         top_logprobs=None
         if ids is None or top_values is None
         else tuple(_position(*pair) for pair in zip(ids, top_values, strict=True)),
+        grades=row.get("grades") or {},
     )
 
 
@@ -178,6 +182,8 @@ def _check(sample: RecordedSample) -> None:
         if values is not None and sample.token_ids:
             _require(len(values) == len(sample.token_ids), f"{len(values)} {name} of {length} tokens")
     _require(not any(map(math.isnan, sample.logprobs or ())), "a log-probability is not a number")
+    given = [grade for grade in sample.grades.values() if grade is not None]
+    _require(all(map(math.isfinite, given)), "a grade is not a number")
 
 
 def _require(holds: bool, message: str) -> None:

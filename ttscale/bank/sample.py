@@ -143,6 +143,14 @@ class RecordedSample:
     """Empty where nobody knew them."""
     logprobs: tuple[float, ...] | None = None
     top_logprobs: tuple[Mapping[int, float], ...] | None = None
+    grades: Mapping[str, float | None] = field(default_factory=dict[str, float | None])
+    """What graders elsewhere gave it, by name, the one that counts first. 1 is right; ``None``: it could not
+    tell. Whoever draws a sample gives it none."""
+
+    @property
+    def grade(self) -> float | None:
+        """What the grader gave it that counts; ``None``: nothing."""
+        return next(iter(self.grades.values()), None)
 
     @property
     def shown(self) -> str:

@@ -23,8 +23,10 @@ HEAD: Final = (
     "seconds, first_token_seconds"
 )
 """The columns that `read_head` reads."""
-BODY: Final = "text, prediction, token_ids, logprobs, top_sizes, top_ids, top_values"
+BODY: Final = "text, prediction, token_ids, logprobs, top_sizes, top_ids, top_values, grades"
 """The columns that `read_body` reads. A row is a series' key, these of the head, then these."""
+BODY_WITHOUT_GRADES: Final = BODY.replace("grades", "NULL")
+"""The same of a bank whose layout has no grades."""
 
 
 def sample_row(key: str, draw: int, sample: RecordedSample) -> tuple[object, ...]:
@@ -38,6 +40,7 @@ def sample_row(key: str, draw: int, sample: RecordedSample) -> tuple[object, ...
         pack_ids(sample.token_ids) if sample.token_ids else None,
         None if sample.logprobs is None else pack_values(sample.logprobs),
         *((None, None, None) if top is None else (top.sizes, top.ids, top.values)),
+        json.dumps(dict(sample.grades)) if sample.grades else None,
     )
 
 
@@ -67,8 +70,9 @@ def read_body(head: SampleHead, row: Sequence[object]) -> RecordedSample:
     Raises:
         ValueError: its data are damaged.
     """
-    text, prediction, ids, logprobs, sizes, top_ids, top_values = cast(
-        "tuple[str | None, str | None, bytes | None, bytes | None, bytes | None, bytes, bytes]", tuple(row)
+    text, prediction, ids, logprobs, sizes, top_ids, top_values, grades = cast(
+        "tuple[str | None, str | None, bytes | None, bytes | None, bytes | None, bytes, bytes, str | None]",
+        tuple(row),
     )
     return RecordedSample(
         head=head,
@@ -77,6 +81,7 @@ def read_body(head: SampleHead, row: Sequence[object]) -> RecordedSample:
         token_ids=() if ids is None else unpack_ids(ids),
         logprobs=None if logprobs is None else unpack_values(logprobs),
         top_logprobs=None if sizes is None else unpack_top(PackedTop(sizes, top_ids, top_values)),
+        grades=load_grades(grades),
     )
 
 
@@ -87,6 +92,11 @@ def load_settings(text: str | None) -> Settings | None:
     document = cast("dict[str, list[object]]", json.loads(text))
     lists = {name: tuple(document.pop(name)) for name in ("stop", "stop_token_ids")}
     return Settings(**document, **lists)  # type: ignore[arg-type]  # as `Settings.to_json` wrote it
+
+
+def load_grades(written: str | None) -> dict[str, float | None]:
+    """Read what a row has of `RecordedSample.grades`."""
+    return {} if written is None else cast("dict[str, float | None]", json.loads(written))
 
 
 def dump_text(text: str | None) -> str | None:

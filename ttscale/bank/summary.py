@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -40,6 +41,19 @@ class SeriesGroup:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GradeGroup:
+    """What a grader elsewhere made of a model's samples of a benchmark."""
+
+    name: str
+    num_graded: int
+    """Samples that it gave a grade."""
+    num_right: int
+    """Samples with the grade 1."""
+    mean: float | None
+    """Mean over problems of the mean grade of their graded samples; samples without one are in no mean."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BenchmarkGroup:
     """All that a bank holds of a model's samples of a benchmark."""
 
@@ -52,6 +66,8 @@ class BenchmarkGroup:
     accuracy: float | None
     """Mean over problems of the share of samples whose answer, as it was taken from them, is the target's equal
     (`ttscale.answers.answer_key`); ``None``: not every answer and target is known."""
+    grades: Sequence[GradeGroup]
+    """By grader, the one that counts first; of samples that brought grades with them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +170,32 @@ def _benchmark(
         num_samples=len(every),
         generated_tokens=sum(head.usage.generated for head in every),
         accuracy=sum(known) / len(known) if len(known) == len(shares) else None,
+        grades=_grades(bank, problems, held),
+    )
+
+
+def _grades(
+    bank: Bank, problems: Sequence[RecordedProblem], held: Mapping[Prompt, Sequence[_Held]]
+) -> list[GradeGroup]:
+    by_grader = dict[str, list[list[float]]]()
+    for problem in problems:
+        own = dict[str, list[float]]()
+        for one in held[problem.prompt]:
+            for grades in bank.grades(one.series.key).values():
+                for name, grade in grades.items():
+                    own.setdefault(name, []).extend([] if grade is None else [grade])
+        for name, given in own.items():
+            by_grader.setdefault(name, []).append(given)
+    return [_grade_group(name, given) for name, given in by_grader.items()]
+
+
+def _grade_group(name: str, by_problem: Sequence[Sequence[float]]) -> GradeGroup:
+    means = [math.fsum(given) / len(given) for given in by_problem if given]
+    return GradeGroup(
+        name=name,
+        num_graded=sum(map(len, by_problem)),
+        num_right=sum(list(given).count(1.0) for given in by_problem),
+        mean=math.fsum(means) / len(means) if means else None,
     )
 
 

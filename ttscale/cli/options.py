@@ -20,3 +20,7 @@ Record: TypeAlias = Annotated[
     Path | None,
     typer.Option("--record", metavar="POOL", help="Keep every sample in this bank, made if need be."),
 ]
+
+Reuse: TypeAlias = Annotated[
+    bool, typer.Option("--reuse", help="Take what the bank of --record holds from there, draw the rest.")
+]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ttscale.cli.console import echo, echo_json, note, one_line, quiet_stdout, sanitise
-from ttscale.cli.options import MODEL_HELP, AsJson, Prices, Record
+from ttscale.cli.options import MODEL_HELP, AsJson, Prices, Record, Reuse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -39,6 +39,7 @@ def solve(
     prices: Prices = None,
     seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same samples.")] = 0,
     record: Record = None,
+    reuse: Reuse = False,
     as_json: AsJson = False,
 ) -> None:
     """Answer one question."""
@@ -49,11 +50,15 @@ def solve(
 
     if not question.strip():
         raise ConfigError("the question is empty; write it in quotes after `ttscale solve`.")
+    if reuse and record is None:
+        raise ConfigError("--reuse takes samples from a bank; name it with --record POOL.")
     limits = Budget.parse(budget)
     with quiet_stdout():
         built = create_strategy(strategy_spec(strategy, settings or []))
         _refuse_oracles(built)
-        outcome = _run(model, record, lambda on: _answer(question, model, on, built, limits, prices, seed))
+        outcome = _run(
+            model, record, reuse, lambda on: _answer(question, model, on, built, limits, prices, seed)
+        )
     if as_json:
         spec = describe(built)
         named: JSON = {"name": spec.name, "params": spec.params}
@@ -80,7 +85,9 @@ def _refuse_oracles(strategy: Strategy) -> None:
             )
 
 
-def _run(model: str, record: Path | None, main: Callable[[Backend], Coroutine[Any, Any, Outcome]]) -> Outcome:
+def _run(
+    model: str, record: Path | None, reuse: bool, main: Callable[[Backend], Coroutine[Any, Any, Outcome]]
+) -> Outcome:
     """Run on a model's backend: recorded samples in virtual time, others in real time, recorded if wanted."""
     import asyncio
 
@@ -93,7 +100,7 @@ def _run(model: str, record: Path | None, main: Callable[[Backend], Coroutine[An
     if record is None:
         return start(main(backend))
     with bank_to_fill(record) as bank:
-        return start(main(Recorder(backend, bank)))
+        return start(main(Recorder(backend, bank, reuse=reuse)))
 
 
 async def _answer(
@@ -105,14 +112,18 @@ async def _answer(
     prices: Path | None,
     seed: int,
 ) -> Outcome:
+    from ttscale.backends.replay import ReplayBackend
     from ttscale.bank import Recorder
-    from ttscale.budget.prices import prices_for
+    from ttscale.budget.prices import PriceFile, prices_for
     from ttscale.engine import Engine
     from ttscale.types import Problem
 
     problem = Problem.ask(question)
-    table = prices_for(prices, uri=model, name=backend.profile.name, limits=(budget,))
+    is_recording, name = isinstance(backend, ReplayBackend), backend.profile.name
+    table = prices_for(prices, uri=model, name=name, limits=(budget,), is_recording=is_recording)
     async with Engine(backend, prices=table) as engine:
+        if prices is not None and is_recording:
+            PriceFile.read(prices).price(backend.profile.name)
         await engine.prepare(strategy, problem=problem, budget=budget)
         if isinstance(backend, Recorder):
             backend.add_problem(problem)
@@ -129,12 +140,13 @@ def render_outcome(outcome: Outcome) -> str:
         "cancelled": usage.cancelled,
         "verifier": usage.verifier,
     }
+    reused = f"; {usage.reused:,} tokens from the bank" if usage.reused else ""
     buckets = ", ".join(f"{count:,} {name}" for name, count in spent.items() if count)
     calls = f"{usage.calls} sample" + ("" if usage.calls == 1 else "s")
     lines = [
         f"answer      {_answer_text(outcome)}",
         f"confidence  {confidence}",
-        f"tokens      {usage.tokens:,}" + (f"  ({buckets}; {calls})" if buckets else ""),
+        f"tokens      {usage.tokens:,}" + (f"  ({buckets}; {calls}{reused})" if buckets else ""),
         *([f"dollars     {usage.usd:.6f}"] if usage.usd else []),
         f"seconds     {outcome.seconds:.2f}",
         f"stopped     {_STOPPED[outcome.stop_reason]}",

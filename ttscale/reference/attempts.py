@@ -41,10 +41,7 @@ def sample_attempts(
         questions = [problem.question for problem in chunk]
         texts = sampler.sample(questions, num_samples=num_samples, seed=first_index)
         first_index += len(chunk)
-        yield [
-            Attempts(problem.name, problem.seed, problem.question, problem.key, tuple(group))
-            for problem, group in zip(chunk, texts, strict=True)
-        ]
+        yield [Attempts.of(problem, group) for problem, group in zip(chunk, texts, strict=True)]
 
 
 def write_attempts(

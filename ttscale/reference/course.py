@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ttscale.errors import ConfigError
 from ttscale.reference.heads import HEADS, Head
-from ttscale.reference.mixture import Mixture, phrases
+from ttscale.reference.mixture import RANK, Mixture, phrases
 from ttscale.reference.network import ARCHITECTURES, LOGIT_DIVISOR, load_weights
 from ttscale.reference.problems import training_problems
 from ttscale.reference.tokenizer import add_phrases, train_tokenizer
@@ -29,23 +29,36 @@ class Course:
         mixture: The roles and their data.
         size: The name of the network's size, see `ARCHITECTURES`.
         start: An exported model of this size to start from; None: from nothing.
-        logit_divisor: What the exported logits of a language model are divided by.
+        logit_divisor: What the exported logits of a language model are divided by; None: `LOGIT_DIVISOR`, and
+            nothing where it learns to rank.
         head: What the network learns to give, see `HEADS`.
-        frozen_layers: The first layers, and the embedding, that stay as they are; 0: all learn.
 
     Raises:
-        ConfigError: The head cannot learn from one of the roles.
+        ConfigError: The head cannot learn from one of the roles, or one is to be taught by itself.
     """
 
     mixture: Mixture
     size: str = "abacus"
     start: Path | None = None
-    logit_divisor: float = LOGIT_DIVISOR
+    logit_divisor: float | None = None
     head: Head = HEADS["token"]
-    frozen_layers: int = 0
 
     def __post_init__(self) -> None:
         self.head.check_roles(self.mixture.shares)
+        if self.ranks and (len(self.mixture.shares) > 1 or self.start is None):
+            raise ConfigError(
+                f"The role {RANK!r} is taught by itself, to a model that can solve; name one with --from MODEL."
+            )
+
+    @property
+    def ranks(self) -> bool:
+        """Whether solutions are ranked, in place of tokens or grades learnt."""
+        return RANK in self.mixture.shares
+
+    @property
+    def divisor(self) -> float:
+        """What exported logits are divided by."""
+        return self.logit_divisor or (1.0 if self.ranks else LOGIT_DIVISOR)
 
 
 def first_network(course: Course, tokenizer: Tokenizer) -> Network:
@@ -58,7 +71,6 @@ def first_network(course: Course, tokenizer: Tokenizer) -> Network:
     if course.start is not None:
         known = load_weights(model, course.start)
         _begin_as_line_ends(model, tokenizer, course.head.special_tokens, known=known)
-    _freeze(model, course.frozen_layers)
     return model
 
 
@@ -80,13 +92,6 @@ def _begin_as_line_ends(model: Network, tokenizer: Tokenizer, tokens: Iterable[s
             [token_id] = tokenizer.encode(token, add_special_tokens=False).ids
             if token_id >= known:
                 embedding[token_id] = embedding[line_end]
-
-
-def _freeze(model: Network, num_layers: int) -> None:
-    """Keep the embedding and the first layers as they are; 0 layers: nothing."""
-    kept = ("model.embed_tokens.", *(f"model.layers.{number}." for number in range(num_layers)))
-    for name, weight in model.named_parameters():
-        weight.requires_grad_(not (num_layers and name.startswith(kept)))
 
 
 def load_or_make_tokenizer(path: Path, course: Course, num_examples: int) -> Tokenizer:

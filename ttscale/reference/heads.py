@@ -69,7 +69,7 @@ class Head:
 
 
 _TOKEN = Head("token", build_model, encode_conversation, ROLES)
-_PROCESS = Head("process", build_reward_model, encode_steps, ("judge", "check"), (STEP_TOKEN,), cut_as_qwen2)
+_PROCESS = Head("process", build_reward_model, encode_steps, ("judge",), (STEP_TOKEN,), cut_as_qwen2)
 
 HEADS: Mapping[str, Head] = MappingProxyType({head.name: head for head in (_TOKEN, _PROCESS)})
 """The heads by name: `token` of a language model, `process` of a process reward model."""

@@ -13,7 +13,7 @@ from typing import Final
 from ttscale.errors import ConfigError
 from ttscale.reference.conversation import Conversation, exchange
 from ttscale.reference.problems import training_problems
-from ttscale.reference.roles import check, compare, judge, outlines, plan, revise, spawn, sudoku, threads
+from ttscale.reference.roles import compare, judge, outlines, plan, revise, spawn, sudoku, threads
 from ttscale.reference.roles.attempts import Attempts, read_attempts
 from ttscale.reference.roles.questions import training_questions
 from ttscale.registry import load_template
@@ -39,10 +39,6 @@ def _solve(run_seed: int) -> Stream:
         yield exchange(Prompt.user(problem.question), problem.solution, problem.key)
 
 
-def _check(run_seed: int) -> Stream:
-    return check.conversations(random.Random(f"check {run_seed}"), training_problems(run_seed))
-
-
 def _threads(run_seed: int) -> Stream:
     questions = training_questions(threads.CONFIGS, run_seed)
     return threads.conversations(random.Random(f"threads {run_seed}"), questions)
@@ -59,7 +55,7 @@ def _plan(run_seed: int) -> Stream:
 
 
 FROM_PROBLEMS: Final[Mapping[str, Callable[[int], Stream]]] = MappingProxyType(
-    {"solve": _solve, "check": _check, "threads": _threads, "outlines": _outlines, "plan": _plan}
+    {"solve": _solve, "threads": _threads, "outlines": _outlines, "plan": _plan}
 )
 """The roles that learn from problems alone, and the endless stream of each for a training run."""
 
@@ -68,7 +64,10 @@ FROM_ATTEMPTS: Final[Mapping[str, Callable[[random.Random, Sequence[Attempts]], 
 )
 """The roles that learn from the model's own attempts, and one pass over them of each."""
 
-ROLES: Final = (*FROM_PROBLEMS, *FROM_ATTEMPTS)
+RANK: Final = "rank"
+"""The role that learns which of the model's own attempts are right, and has no conversations."""
+
+ROLES: Final = (*FROM_PROBLEMS, *FROM_ATTEMPTS, RANK)
 """Every role."""
 
 
@@ -86,7 +85,7 @@ class Mixture:
     Attributes:
         shares: The weight of each role, above 0; a role that is not named is not taught.
         run_seed: The training run, 0 or more: it selects the generator seeds and the order.
-        attempts: The file of attempts, for the roles in `FROM_ATTEMPTS`.
+        attempts: The file of attempts, for `RANK` and the roles in `FROM_ATTEMPTS`.
 
     Raises:
         ConfigError: An unknown role, a share that is not above 0, or a role that lacks its attempts.
@@ -102,13 +101,21 @@ class Mixture:
                 raise ConfigError(f"No role is called {role!r}; known: {', '.join(ROLES)}.")
             if not share > 0:
                 raise ConfigError(f"The share of the role {role!r} is {share!r}; give a number above 0.")
-            if role in FROM_ATTEMPTS and self.attempts is None:
+            if role in (*FROM_ATTEMPTS, RANK) and self.attempts is None:
                 raise ConfigError(
                     f"The role {role!r} learns from attempts; write some with "
                     f"`python -m ttscale.reference.attempts` and name the file with --attempts FILE."
                 )
         if not self.shares:
             raise ConfigError(f"There is nothing to teach; name a role: {', '.join(ROLES)}.")
+
+    def read_attempts(self) -> list[Attempts]:
+        """Return the attempts; none without a file.
+
+        Raises:
+            DataError: The file is broken.
+        """
+        return read_attempts(self.attempts) if self.attempts is not None else []
 
     def conversations(self) -> Iterator[Conversation]:
         """Yield conversations without end, the same ones for the same mixture.
@@ -117,7 +124,7 @@ class Mixture:
             DataError: The file of attempts is broken.
             ConfigError: A role finds nothing to learn in the attempts.
         """
-        attempts = read_attempts(self.attempts) if self.attempts is not None else []
+        attempts = self.read_attempts()
         streams = {role: self._stream(role, attempts) for role in self.shares}
         rng = random.Random(f"mixture {self.run_seed}")
         names, weights = list(self.shares), list(self.shares.values())

@@ -76,12 +76,11 @@ ARCHITECTURES: dict[str, Architecture] = {
     "abacus": Architecture(),
     "abacus-s": Architecture(hidden_size=128, num_layers=4, intermediate_size=352),
     "abacus-judge": Architecture(num_layers=8),
-    "abacus-prm": Architecture(num_layers=10),
 }
-"""The sizes that are made, by name: 2.8, 0.9, 3.7 and (as a reward model) 4.7 million parameters.
+"""The sizes that are made, by name: 2.8, 0.9 and 3.7 million parameters.
 
-The layers added for judging can look at what a solver of the size of `abacus` would have written, compare that
-with what stands there and, in the last ones, gather what they found.
+The layers added for judging can look at what a solver of the size of `abacus` would have written, and compare
+that with what stands there.
 """
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from ttscale.errors import BackendError
+from ttscale.prefix import num_common
 from ttscale.types import Message, Prompt, Sample
 
 if TYPE_CHECKING:
@@ -44,9 +44,9 @@ def _with_text(prompt: Prompt, text: str) -> Prompt:
 def _ids_of(text: str, backend: Backend) -> tuple[int, ...]:
     """Return the token ids of a text, without those that its tokenizer puts around every text."""
     ids, zero, one = (_encoded(given, backend) for given in (text, "0", "1"))
-    around = _num_common(zero, one), _num_common(zero[::-1], one[::-1])
-    before = _num_common(ids, zero[: around[0]])
-    after = _num_common(ids[before:][::-1], zero[::-1][: around[1]])
+    around = num_common(zero, one), num_common(zero[::-1], one[::-1])
+    before = num_common(ids, zero[: around[0]])
+    after = num_common(ids[before:][::-1], zero[::-1][: around[1]])
     return ids[before : len(ids) - after]
 
 
@@ -57,12 +57,6 @@ def _encoded(text: str, backend: Backend) -> tuple[int, ...]:
             f"the backend {backend.name!r} has no tokens for {text!r}, which must be put behind token ids"
         )
     return ids
-
-
-def _num_common(one: Sequence[int], other: Sequence[int]) -> int:
-    """Return how many tokens two texts have in common at their beginning."""
-    pairs = zip(one, other, strict=False)
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def extended(sample: Sample, then: str, backend: Backend) -> Prompt:

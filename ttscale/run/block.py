@@ -65,7 +65,7 @@ class Block(ABC, Generic[T]):
         self._idle = asyncio.Event()
         self._launcher: asyncio.Task[None] | None = None
         self._exhausted: BudgetExhausted | None = None
-        self._path_before = run.critical_path_tokens
+        self._path_before = run.critical_path_tokens, run.critical_path_seconds
 
     @abstractmethod
     def _on_chunk(self, draw: Draw, chunk: Chunk) -> None:
@@ -119,6 +119,7 @@ class Block(ABC, Generic[T]):
         index = self._waiting.pop()
         run = self._run
         seed = run.sample_seed(index)
+        path = (run.critical_path_tokens, run.critical_path_seconds) if self._is_windowed else self._path_before
         job = Job(
             prompt=self._prompt,
             sampling=run.capped(self._sampling, reservation.units),
@@ -133,7 +134,8 @@ class Block(ABC, Generic[T]):
             reservation=reservation,
             span=run.open_span("sample", f"sample {index}", seed=seed),
             submitted=run.now(),
-            critical_path_before=run.critical_path_tokens if self._is_windowed else self._path_before,
+            critical_path_before=path[0],
+            seconds_before=path[1],
         )
         self._draws[index] = draw
         run.room.scheduler.submit(job)
@@ -236,7 +238,7 @@ class SampleBlock(Block[Sample]):
 
     async def __anext__(self) -> Sample:
         sample = await self._next()
-        self._run.advance(sample.critical_path_tokens)
+        self._run.advance(sample.critical_path_tokens, sample.critical_path_seconds)
         return sample
 
 
@@ -258,7 +260,7 @@ class PieceBlock(Block[Piece]):
 
     def _on_sample(self, sample: Sample) -> None:
         self.sample = sample
-        self._run.advance(sample.critical_path_tokens)
+        self._run.advance(sample.critical_path_tokens, sample.critical_path_seconds)
 
     async def __anext__(self) -> Piece:
         return await self._next()

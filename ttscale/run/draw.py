@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ttscale.backends.base import Chunk
 from ttscale.budget import Amount, CostModel, Reservation
@@ -42,6 +42,8 @@ class Draw:
     submitted: float
     critical_path_before: int
     """Generated tokens, one after the other, on which its beginning depended."""
+    seconds_before: float
+    """Seconds in engines and tools, one after the other, on which its beginning depended."""
     first_token: float | None = None
     wanted: bool = True
     """False once the block was left: the sample is settled but not delivered."""
@@ -63,7 +65,7 @@ class Draw:
         """Return the finished sample; `last` is its last chunk."""
         assert last.finish_reason is not None
         assert last.usage is not None
-        asked = self.job.sampling.logprobs
+        asked, began = self.job.sampling.logprobs, self.job.began
         return Sample(
             index=self.index,
             text="".join(self.texts),
@@ -72,11 +74,12 @@ class Draw:
             usage=last.usage,
             prompt=self.job.prompt,
             seed=self.job.seed,
-            timings=Timings(submitted=self.submitted, first_token=self.first_token, finished=now),
+            timings=Timings(submitted=self.submitted, first_token=self.first_token, finished=now, began=began),
             logprobs=None if asked is None else tuple(self.logprobs),
             top_logprobs=tuple(self.top_logprobs) if asked else None,
             error=last.error,
             critical_path_tokens=self.critical_path_before + last.usage.generated,
+            critical_path_seconds=self.seconds_before + now - (self.submitted if began is None else began),
         )
 
 
@@ -90,10 +93,11 @@ def booked(usage: SampleUsage, *, bucket: Bucket, ended_itself: bool, cost: Cost
         cost: prices it.
     """
     computed, cached, generated = usage.prompt_computed, usage.prompt_cached, usage.generated
+    shared = Usage(prompt_cached=cached, calls=1, reused=usage.reused)
     if bucket == "verifier":
-        plain = Usage(prompt_cached=cached, verifier=computed + generated, calls=1)
+        plain = replace(shared, verifier=computed + generated)
     elif ended_itself:
-        plain = Usage(prompt_computed=computed, prompt_cached=cached, generated=generated, calls=1)
+        plain = replace(shared, prompt_computed=computed, generated=generated)
     else:
-        plain = Usage(prompt_computed=computed, prompt_cached=cached, cancelled=generated, calls=1)
+        plain = replace(shared, prompt_computed=computed, cancelled=generated)
     return cost.priced(plain, prompt_computed=computed, prompt_cached=cached, generated=generated)

@@ -78,7 +78,7 @@ class Rooms:
             return self._named[model]
         if model not in self._loaded:
             made = load_backend(model)
-            self._loaded[model] = self._own if _is_same(made, self._own) else made
+            self._loaded[model] = self._own if is_same_model(made, self._own) else made
         return self._loaded[model]
 
     def started(self, model: str | None) -> Room | None:
@@ -122,7 +122,7 @@ class Rooms:
         )
 
 
-def _is_same(one: Backend, other: Backend) -> bool:
+def is_same_model(one: Backend, other: Backend) -> bool:
     """Whether two backends run the same model in the same way; a second engine would only take its memory."""
     other = other.inner if isinstance(other, Recorder) else other
     if type(one) is not type(other) or not is_dataclass(one):

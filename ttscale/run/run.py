@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from ttscale.budget import Amount, Budget, Reservation, Scope
 from ttscale.errors import BudgetExhausted, TTScaleError, VerifierError
@@ -23,11 +23,23 @@ from ttscale.types import JSON, Bucket, Problem, Prompt, Sample, SampleUsage, Sa
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from ttscale.backends.base import Capabilities, ModelProfile, Rewards
+    from ttscale.backends.base import Capabilities, ModelProfile, PromptScore, Rewards
     from ttscale.run.room import Room
     from ttscale.tools import Tool, ToolResult
     from ttscale.verifier import Verifier
     from ttscale.workers import Workers
+
+
+class _Said(Protocol):
+    """What a model says of a given text."""
+
+    @property
+    def usage(self) -> SampleUsage:
+        """What it took."""
+        ...
+
+
+_Read = TypeVar("_Read", bound=_Said)
 
 _MOST_TOKENS_WITHOUT_CONTEXT: Final = 4096
 """Tokens per sample where neither the sampling nor the model says a limit."""
@@ -76,6 +88,7 @@ class Run:
         span: Span | None = None,
         bucket: Bucket = "strategy",
         critical_path_tokens: int = 0,
+        critical_path_seconds: float = 0.0,
     ) -> None:
         """Made by `Engine.solve` and `child`, not by hand."""
         self.room = room
@@ -87,6 +100,8 @@ class Run:
         self.trace = trace
         self.critical_path_tokens = critical_path_tokens
         """Generated tokens on the longest chain of work that what the strategy knows now depends on."""
+        self.critical_path_seconds = critical_path_seconds
+        """Seconds in engines and tools on the longest such chain."""
         self.answer_so_far = Best()
         self._scope = scope
         self._seed = seed
@@ -142,13 +157,13 @@ class Run:
         if window is not None and window < 1:
             raise ValueError(f"window must be >= 1, got {window!r}")
         indices = list(itertools.islice(self._indices, n))
-        encoded = self._encoded(prompt)
+        encoded = self.encode(prompt)
         chosen = self.resolved(sampling, encoded)
         return SampleBlock(self, encoded, chosen, indices, stream=False, window=window)
 
     def stream(self, prompt: Prompt | str, *, sampling: Sampling | None = None) -> PieceBlock:
         """Draw one sample token by token; leaving the block early aborts it. Errors as `sample`."""
-        index, encoded = next(self._indices), self._encoded(prompt)
+        index, encoded = next(self._indices), self.encode(prompt)
         return PieceBlock(self, encoded, self.resolved(sampling, encoded), [index], stream=True)
 
     def extend(
@@ -188,7 +203,7 @@ class Run:
         Raises:
             BackendError: the backend cannot turn the text into tokens.
         """
-        return appended(self._encoded(prompt), text, self.room.backend)
+        return appended(self.encode(prompt), text, self.room.backend)
 
     async def score(self, samples: Sequence[Sample], verifier: Verifier) -> list[Score]:
         """Have a verifier score samples, from this run's budget; one score a sample, in order.
@@ -220,23 +235,53 @@ class Run:
             ParameterError: the step token is not what the model knows.
             BudgetExhausted: the text does not fit the budget.
         """
-        room, encoded = self.room, self._encoded(prompt)
+        encoded = self.encode(prompt)
+        rewards, span = await self._given(
+            "reward", encoded, lambda: self.room.backend.reward(encoded, step_token=step_token)
+        )
+        span.attributes["values"] = list(rewards.values)
+        return rewards
+
+    async def score_prompt(self, prompt: Prompt | str) -> PromptScore:
+        """Return the log-probability of each token of a given text; its tokens count as the verifier's.
+
+        Args:
+            prompt: a conversation, read as a whole; a string is what a user said.
+
+        Raises:
+            BackendError: the model cannot tell, or cannot read this text.
+            BudgetExhausted: the text does not fit the budget.
+        """
+        encoded = self.encode(prompt)
+        score, _ = await self._given(
+            "likelihood", encoded, lambda: self.room.backend.score_prompt(encoded), most_generated=1
+        )
+        return score
+
+    async def _given(
+        self, name: str, encoded: Prompt, read: Callable[[], Awaitable[_Read]], *, most_generated: int = 0
+    ) -> tuple[_Read, Span]:
+        """Have the model read a given text, as a verifier's work, and return what it says with its span.
+
+        Some engines cannot do so without generating a token.
+        """
+        room = self.room
         worst = WorstCase(room.cost, room.backend.count_tokens(encoded), "verifier")
-        reservation = await self._scope.reserve(lambda _: worst(0), 1)
-        span = self.open_span("score", "reward")
+        reservation = await self._scope.reserve(lambda _: worst(most_generated), 1)
+        span, path, began = self.open_span("score", name), self.critical_path_seconds, self.now()
         # If it is cut off nobody knows what it has used: this is the most.
         used = SampleUsage(prompt_computed=worst.prompt_tokens)
         try:
-            rewards = await room.backend.reward(encoded, step_token=step_token)
-            used = rewards.usage
+            said = await read()
+            used = said.usage
         except TTScaleError:
             used = SampleUsage()
             raise
         finally:
             reservation.commit(booked(used, bucket="verifier", ended_itself=True, cost=room.cost))
             self.close_span(span, prompt_computed=used.prompt_computed, prompt_cached=used.prompt_cached)
-        span.attributes["values"] = list(rewards.values)
-        return rewards
+            self.advance(0, path + self.now() - began)
+        return said, span
 
     async def call(self, tool: Tool, **arguments: JSON) -> ToolResult:
         """Call a tool; its failure is a result, not an exception.
@@ -245,12 +290,13 @@ class Run:
             BudgetExhausted: no tool call is left in the budget.
         """
         reservation = await self._scope.reserve(lambda _: Amount(tool_calls=1), 1)
-        span = self.open_span("tool", tool.name)
+        span, path, began = self.open_span("tool", tool.name), self.critical_path_seconds, self.now()
         try:
             result = await tool.call(arguments)
         finally:
             reservation.commit(Usage(tool_calls=1))
             self.close_span(span)
+            self.advance(0, path + self.now() - began)
         span.attributes["error"] = result.error
         return result
 
@@ -295,6 +341,7 @@ class Run:
             span=span,
             bucket=bucket or self.bucket,
             critical_path_tokens=self.critical_path_tokens,
+            critical_path_seconds=self.critical_path_seconds,
         )
         seconds = budget.seconds if budget else None
         deadline = asyncio.timeout(seconds)
@@ -306,7 +353,7 @@ class Run:
                 raise
             raise BudgetExhausted("seconds", seconds or 0.0, 0.0, 0.0, label) from None
         finally:
-            self.advance(run.critical_path_tokens)
+            self.advance(run.critical_path_tokens, run.critical_path_seconds)
             self.close_span(span)
 
     def best(
@@ -328,6 +375,10 @@ class Run:
         if self._span is not None:
             self._span.attributes.update(attributes)
 
+    def encode(self, prompt: Prompt | str) -> Prompt:
+        """Return a prompt as token ids of this run's model; unchanged where only its server can."""
+        return self.room.backend.encode(Prompt.user(prompt) if isinstance(prompt, str) else prompt)
+
     def decode(self, token_ids: Sequence[int]) -> str:
         """Return the text of token ids of this run's model; empty where only its server can."""
         return self.room.backend.decode(token_ids)
@@ -342,9 +393,10 @@ class Run:
         """Return the seed of this run's sample `index`."""
         return derive_seed(self._seed, self.problem.id, *self.path, index)
 
-    def advance(self, critical_path_tokens: int) -> None:
-        """Note that the strategy now knows something that took so many tokens one after the other."""
+    def advance(self, critical_path_tokens: int, critical_path_seconds: float) -> None:
+        """Note that the strategy now knows what took so many tokens, and so many seconds, one after another."""
         self.critical_path_tokens = max(self.critical_path_tokens, critical_path_tokens)
+        self.critical_path_seconds = max(self.critical_path_seconds, critical_path_seconds)
 
     def note_length(self, num_tokens: int) -> None:
         """Remember the shortest sample that ended on its own: less budget is not worth starting on."""
@@ -382,9 +434,6 @@ class Run:
         """Return the sampling with the number of tokens that was reserved."""
         return sampling if sampling.max_tokens == max_tokens else replace(sampling, max_tokens=max_tokens)
 
-    def _encoded(self, prompt: Prompt | str) -> Prompt:
-        return self.room.backend.encode(Prompt.user(prompt) if isinstance(prompt, str) else prompt)
-
     def open_span(self, kind: SpanKind, name: str, **attributes: JSON) -> Span:
         """Begin a span below this run's."""
         return self.trace.open(kind, name, parent=self._span.id if self._span else None, **attributes)
@@ -395,6 +444,7 @@ class Run:
 
     def close_sample_span(self, span: Span, sample: Sample) -> None:
         """End a sample's span with what is known of it."""
+        span.began = self.trace.at(sample.timings.began)
         self.trace.close(
             span,
             finish_reason=sample.finish_reason,
@@ -402,6 +452,7 @@ class Run:
             prompt_cached=sample.usage.prompt_cached,
             generated=sample.usage.generated,
             critical_path_tokens=sample.critical_path_tokens,
+            critical_path_seconds=round(sample.critical_path_seconds, 6),
             text=sample.text,
             error=sample.error,
         )

@@ -37,6 +37,8 @@ class Job:
     state: Literal["new", "waiting", "running", "done"] = field(default="new", init=False)
     generation: Generation | None = field(default=None, init=False)
     index: int = field(default=0, init=False)
+    began: float | None = field(default=None, init=False)
+    """When the engine was given it, by the event loop's clock."""
 
     @property
     def joins(self) -> tuple[Prompt, Sampling, bool, int]:
@@ -118,7 +120,7 @@ class Scheduler:
             self._start(jobs)
 
     def _start(self, jobs: list[Job]) -> None:
-        first = jobs[0]
+        first, now = jobs[0], asyncio.get_running_loop().time()
         generation = self._backend.generate(
             Request(
                 prompt=first.prompt,
@@ -130,6 +132,7 @@ class Scheduler:
         )
         for index, job in enumerate(jobs):
             job.state, job.generation, job.index = "running", generation, index
+            job.began = now
         follower = self._keeper.spawn(self._follow(generation, jobs))
         follower.add_done_callback(lambda _: self._fail_open(jobs))
 

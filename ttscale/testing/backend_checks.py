@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
 from ttscale.backends.base import Backend, Generation, Request
+from ttscale.errors import BackendError
 from ttscale.testing.clauses import Clause, expect, hold_to
 from ttscale.testing.observe import Bench, Observed, follow
 from ttscale.testing.reward_checks import CLOSING_REWARDS, REWARD_CLAUSES, Grading
@@ -238,6 +239,27 @@ async def _gives_top_logprobs(bench: Bench) -> None:
         expect(abs(top[token] - value) < 1e-3, f"token {token} has {value} and {top[token]}")
 
 
+async def _reads_given_texts(bench: Bench) -> None:
+    backend, text = bench.backend, bench.backend.encode(Prompt.user("7 plus 8 is 15."))
+    score = await backend.score_prompt(text)
+    ids, values = score.token_ids, score.logprobs
+    expect(ids == text.token_ids, f"the text {text} was read as {ids}")
+    expect(len(values) == len(ids) > 1, f"{len(ids)} tokens have {len(values)} log-probabilities")
+    expect(values[0] is None, f"the first token, after nothing, has {values[0]}")
+    expect(all(v is not None and v <= _MOST_LOGPROB for v in values[1:]), f"not log-probabilities: {values}")
+    used = score.usage.prompt_computed + score.usage.prompt_cached
+    expect(used == len(ids), f"{used} prompt tokens are charged for a text of {len(ids)}")
+    length = backend.profile.context_length
+    if length is not None:
+        try:
+            await backend.score_prompt(Prompt(token_ids=(ids * (length // len(ids) + 1))[: length + 1]))
+        except BackendError:
+            pass
+        else:
+            expect(False, f"a text of {length + 1} tokens was read, the context has {length}")
+    await _goes_on(bench)
+
+
 # ── stopping ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -354,6 +376,11 @@ CLAUSES: Final[Sequence[Clause[Bench]]] = (
     Clause(promise="log-probabilities match the tokens", check=_gives_logprobs, needs=frozenset({"logprobs"})),
     Clause(
         promise="top log-probabilities match", check=_gives_top_logprobs, needs=frozenset({"max_top_logprobs"})
+    ),
+    Clause(
+        promise="given texts have log-probabilities",
+        check=_reads_given_texts,
+        needs=frozenset({"prompt_logprobs"}),
     ),
     Clause(promise="an abort right away is accounted for", check=_aborts_at_once),
     Clause(promise="aborting one sample lets the others run", check=_aborts_one),

@@ -14,12 +14,13 @@ from __future__ import annotations
 import asyncio
 import bisect
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Final
+from typing import Final, TypeAlias
 
-from ttscale.backends.base import Backend, Capabilities, Chunk, Generation, ModelProfile, Request
+from ttscale.backends.base import Backend, Capabilities, Chunk, Generation, ModelProfile, PromptScore, Request
+from ttscale.errors import BackendError
 from ttscale.testing import characters
 from ttscale.testing.plan import MAX_TOP_LOGPROBS, Plan, pace_of, plan
 from ttscale.testing.script import Script, reply_of, rest_of
@@ -28,6 +29,7 @@ from ttscale.types import FinishReason, Prompt, SampleUsage, Sampling
 EVERYTHING: Final = Capabilities(
     token_ids=True,
     logprobs=True,
+    prompt_logprobs=True,
     max_top_logprobs=MAX_TOP_LOGPROBS,
     seeds=True,
     stop_strings=True,
@@ -46,6 +48,15 @@ TOY: Final = ModelProfile(
     bytes_per_parameter=2.0,
     context_length=65_536,
 )
+
+
+Likelihood: TypeAlias = Callable[[str], Sequence[float]]
+"""From an answer to the log-probability of each of its characters, in nats."""
+
+
+def likely(answer: str) -> Sequence[float]:
+    """Return a log-probability of -0.01 for each character: a `Likelihood`."""
+    return (-0.01,) * len(answer)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -109,6 +120,7 @@ class FakeBackend(Backend):
         seconds_per_token: float = 0.01,
         first_token_seconds: float = 0.0,
         abort_seconds: float = 0.0,
+        likelihood: Likelihood = likely,
         capabilities: Capabilities = EVERYTHING,
         profile: ModelProfile = TOY,
     ) -> None:
@@ -120,6 +132,7 @@ class FakeBackend(Backend):
             seconds_per_token: pace of replies that have none of their own.
             first_token_seconds: added before the first token of such replies.
             abort_seconds: from an abort, which stops a sample at once, to the account of what it used.
+            likelihood: what it says of given answers; what stands before an answer is certain.
             capabilities: what it lets itself be asked; at most `EVERYTHING`.
             profile: of the pretended model; longer prompts than its context fail.
         """
@@ -128,6 +141,7 @@ class FakeBackend(Backend):
         if missing := sorted(capabilities.names() - EVERYTHING.names()):
             raise ValueError(f"a FakeBackend has no {' and no '.join(missing)}")
         self.script = script
+        self.likelihood = likelihood
         self.batch_size = batch_size
         self.capabilities = capabilities
         self.profile = profile
@@ -205,6 +219,21 @@ class FakeBackend(Backend):
             bisect.insort(self._waiting, slot, key=lambda waiting: waiting.rank)
         self._fill()
         return generation
+
+    async def score_prompt(self, prompt: Prompt) -> PromptScore:
+        """Say how likely the last, unfinished message of a given text is; see `Likelihood`."""
+        ids = characters.encode(prompt)
+        if not self.capabilities.prompt_logprobs:
+            return await super().score_prompt(prompt)
+        if not self._is_started:
+            raise BackendError("the backend is not running; use it inside `async with backend:`")
+        if len(ids) > (self.profile.context_length or len(ids)):
+            raise BackendError(f"a text of {len(ids)} tokens does not fit {self.profile.context_length}")
+        answer = characters.decode(characters.begun(ids))
+        values = (*(0.0 for _ in range(len(ids) - len(answer))), *self.likelihood(answer))
+        return PromptScore(
+            token_ids=ids, logprobs=(None, *values[1:]), usage=SampleUsage(prompt_computed=len(ids))
+        )
 
     def _slot(self, record: Record, request: Request, generation: Generation) -> _Slot:
         """Work out what becomes of a sample.

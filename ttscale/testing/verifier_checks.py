@@ -12,7 +12,7 @@ from ttscale.engine import Engine
 from ttscale.run import Run
 from ttscale.testing.characters import SILENT
 from ttscale.testing.clauses import Clause, expect, hold_to
-from ttscale.testing.fake import FakeBackend
+from ttscale.testing.fake import FakeBackend, Likelihood, likely
 from ttscale.testing.plugin_checks import check_plugin
 from ttscale.testing.script import Script
 from ttscale.types import FinishReason, Outcome, Problem, Sample, SampleUsage, Score, Timings
@@ -43,6 +43,7 @@ async def check_verifier(
     verifier: Verifier,
     *,
     script: Script = "yes",
+    likelihood: Likelihood = likely,
     models: Mapping[str, Backend] | None = None,
     seconds: float = 120.0,
 ) -> list[str]:
@@ -51,6 +52,7 @@ async def check_verifier(
     Args:
         verifier: with all the plugins in it.
         script: what the model replies to a verifier that asks one.
+        likelihood: what the model says of given answers.
         models: other models that it asks, by the names it calls them by.
         seconds: most time for each clause.
 
@@ -60,7 +62,9 @@ async def check_verifier(
     Raises:
         AssertionError: a promise is broken; the message names it.
     """
-    async with Engine(FakeBackend(script, seconds_per_token=0.0), models=models) as engine:
+    async with Engine(
+        FakeBackend(script, seconds_per_token=0.0, likelihood=likelihood), models=models
+    ) as engine:
         await hold_to(CLAUSES, Judging(verifier=verifier, engine=engine), seconds=seconds)
     return [clause.promise for clause in CLAUSES]
 

@@ -21,18 +21,21 @@ class Span:
     name: str
     start: float
     end: float | None = None
+    began: float | None = None
+    """Of a sample: when an engine was given it; an attribute in JSON."""
     attributes: dict[str, JSON] = field(default_factory=dict[str, "JSON"])
 
     def to_json(self) -> dict[str, JSON]:
-        """Return a plain JSON object."""
+        """Return a plain JSON object, with times to the microsecond."""
+        began = {} if self.began is None else {"began": round(self.began, 6)}
         return {
             "id": self.id,
             "parent": self.parent,
             "kind": self.kind,
             "name": self.name,
-            "start": self.start,
-            "end": self.end,
-            "attributes": dict(self.attributes),
+            "start": round(self.start, 6),
+            "end": None if self.end is None else round(self.end, 6),
+            "attributes": {**self.attributes, **began},
         }
 
 
@@ -62,5 +65,9 @@ class Trace:
         """Return all spans as plain JSON objects."""
         return tuple(span.to_json() for span in self.spans)
 
+    def at(self, time: float | None) -> float | None:
+        """Return an instant of the clock in seconds since the trace began."""
+        return None if time is None else time - self._began
+
     def _now(self) -> float:
-        return round(self._clock() - self._began, 6)
+        return self._clock() - self._began

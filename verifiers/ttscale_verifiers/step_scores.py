@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, assert_never
 
 from ttscale.template import RIGHT, WRONG
@@ -40,6 +40,23 @@ def aggregated(scores: Sequence[float], how: Aggregate) -> float:
 def split_steps(text: str, delimiter: str) -> tuple[str, ...]:
     """Return the steps of a solution, stripped, without empty ones."""
     return tuple(step for part in text.split(delimiter) if (step := part.strip()))
+
+
+def step_numbers(pieces: Iterable[str], delimiter: str) -> list[int]:
+    """Return for each token of a solution the number of its step, from 0; the steps are those of `split_steps`.
+
+    A token that ends a step and begins the next belongs to the next, one between them to the one before.
+
+    Args:
+        pieces: the tokens' texts; those of special tokens are empty.
+        delimiter: what stands between steps.
+    """
+    numbers, ended, rest = list[int](), 0, ""
+    for piece in pieces:
+        *parts, rest = (rest + piece).split(delimiter)
+        ended += sum(bool(part.strip()) for part in parts)
+        numbers.append(max(0, ended - (not rest.strip())))
+    return numbers
 
 
 def right_probability(said: Mapping[str, float]) -> float | None:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from ttscale.backends.base import Backend, Capabilities, Generation, ModelProfile, Request, Rewards
+from ttscale.backends.base import Backend, Capabilities, Generation, ModelProfile, PromptScore, Request, Rewards
 from ttscale.backends.hf.sample import SampleState
 from ttscale.backends.rewards import unknown_step_token
 from ttscale.errors import BackendError, BackendUnavailable, MissingExtra, TTScaleError
@@ -74,6 +74,7 @@ class HFBackend(Backend):
         self.capabilities = Capabilities(
             token_ids=True,
             logprobs=True,
+            prompt_logprobs=True,
             max_top_logprobs=_MAX_TOP_LOGPROBS,
             seeds=True,
             stop_strings=True,
@@ -251,6 +252,21 @@ class HFBackend(Backend):
                 f"of {self.model!r}; shorten it or choose a model with a longer context"
             )
         return context_length - len(prompt)
+
+    async def score_prompt(self, prompt: Prompt) -> PromptScore:
+        """Return the log-probability of each token of a given text; see `Backend.score_prompt`.
+
+        Texts that wait are read together, between two decoding steps.
+        """
+        loaded, batcher = self._running(), self._batcher
+        if batcher is None:
+            return await super().score_prompt(prompt)
+        ids = loaded.vocabulary.encode(prompt)
+        self._num_free(loaded, ids, least=0)
+        logprobs = await batcher.logprobs(ids)
+        return PromptScore(
+            token_ids=ids, logprobs=(None, *logprobs), usage=SampleUsage(prompt_computed=len(ids))
+        )
 
     async def reward(self, prompt: Prompt, *, step_token: str | None = None) -> Rewards:
         """Return the rewards of a text; see `Backend.reward`."""

@@ -6,24 +6,31 @@ import asyncio
 import heapq
 import itertools
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import torch
 
 from ttscale.backends.base import Chunk, Generation
+from ttscale.backends.hf.grader import batch_length
+from ttscale.backends.hf.reading import Logprobs, Reading, settle_all
 from ttscale.backends.hf.runner import ModelRunner, prompt_batches
 from ttscale.backends.hf.sample import SampleState, Token
 from ttscale.backends.hf.sampler import Sampler
+from ttscale.errors import BackendError
 from ttscale.types import FinishReason
 
+_T = TypeVar("_T")
 _CLOSED = "the backend was closed while this sample waited or ran"
+_CLOSED_TEXT = "the backend was closed while this text waited or was read"
 
 
 class Batcher:
     """Advances up to `batch_size` samples by one token at a time and takes waiting ones in as others end.
 
-    `submit`, `abort` and `close` are called from the event loop's thread, `run` is the body of the decoding
-    thread. Chunks go back to the event loop, all of a step in one call.
+    Given texts are read between two steps. `submit`, `logprobs`, `abort` and `close` are called from the event
+    loop's thread, `run` is the body of the decoding thread. Chunks go back to the event loop, all of a step in
+    one call.
 
     Args:
         runner: the model.
@@ -43,6 +50,7 @@ class Batcher:
         # Shared by both threads, under the condition's lock.
         self._submitted: list[SampleState] = []
         self._aborted: list[SampleState] = []
+        self._readings: list[Reading] = []
         self._closing = False
         # The decoding thread's own.
         self._waiting: list[tuple[int, int, SampleState]] = []
@@ -58,6 +66,20 @@ class Batcher:
                 self._submitted += states
                 self._wake.notify()
             return not self._closing
+
+    async def logprobs(self, token_ids: tuple[int, ...]) -> tuple[float, ...]:
+        """Return the log-probability of each token but the first of a given text, in nats.
+
+        Raises:
+            BackendError: the model failed on it, or is closing.
+        """
+        reading = Reading(token_ids, self._loop.create_future())
+        with self._wake:
+            if self._closing:
+                raise BackendError(_CLOSED_TEXT)
+            self._readings.append(reading)
+            self._wake.notify()
+        return await reading.logprobs
 
     def abort(self, states: Sequence[SampleState]) -> None:
         """End samples with finish reason ``"abort"`` before the next decoding step; ended ones are ignored."""
@@ -76,6 +98,7 @@ class Batcher:
         try:
             with torch.inference_mode():
                 while self._receive():
+                    self._read()
                     self._step()
                     self._deliver()
         finally:
@@ -84,6 +107,7 @@ class Batcher:
             for state in [*self._rows, *waiting, *self._submitted]:
                 self._end(state, "error", _CLOSED)
             self._deliver()
+            self._settle([(reading, BackendError(_CLOSED_TEXT)) for reading in self._readings])
 
     def _receive(self) -> bool:
         """Take in what was submitted and aborted; sleep while there is nothing to do. False: time to end."""
@@ -102,7 +126,28 @@ class Batcher:
         return True
 
     def _has_work(self) -> bool:
-        return bool(self._closing or self._submitted or self._aborted or self._rows or self._waiting)
+        arrived = self._submitted or self._aborted or self._readings
+        return bool(self._closing or arrived or self._rows or self._waiting)
+
+    def _read(self) -> None:
+        """Read the next texts that wait, as many as make a batch."""
+        with self._wake:
+            lengths = [len(reading.token_ids) for reading in self._readings]
+            count = batch_length(lengths, self._batch_size, self._max_prefill_tokens)
+            batch, self._readings = self._readings[:count], self._readings[count:]
+        if not batch:
+            return
+        try:
+            found = self._runner.logprobs([reading.token_ids for reading in batch])
+        except Exception as error:
+            failure = BackendError(_describe(error, "text"))
+            self._settle([(reading, failure) for reading in batch])
+        else:
+            self._settle(list(zip(batch, found, strict=True)))
+
+    def _settle(self, results: Sequence[tuple[Reading, Logprobs]]) -> None:
+        """Hand log-probabilities to the event loop."""
+        self._call(settle_all, results)
 
     def _step(self) -> None:
         try:
@@ -188,8 +233,12 @@ class Batcher:
         if not self._chunks:
             return
         chunks, self._chunks = self._chunks, []
+        self._call(_push_all, chunks)
+
+    def _call(self, function: Callable[[Sequence[_T]], None], results: Sequence[_T]) -> None:
+        """Have the event loop take results."""
         try:
-            self._loop.call_soon_threadsafe(_push_all, chunks)
+            self._loop.call_soon_threadsafe(function, results)
         except RuntimeError:  # the event loop was closed before the backend: nobody is left to serve
             self.close()
 
@@ -199,6 +248,6 @@ def _push_all(chunks: Sequence[tuple[Generation, Chunk]]) -> None:
         generation.push(chunk)
 
 
-def _describe(error: Exception) -> str:
+def _describe(error: Exception, what: str = "sample") -> str:
     lines = str(error).strip().splitlines() or ["no message"]
-    return f"the model failed on this sample: {type(error).__name__}: {lines[0]}"
+    return f"the model failed on this {what}: {type(error).__name__}: {lines[0]}"

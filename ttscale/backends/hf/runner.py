@@ -171,6 +171,25 @@ class ModelRunner:
         self._lengths = [length + 1 for length in self._lengths]
         return logits[: self.num_rows, -1].float()
 
+    def logprobs(self, texts: Sequence[Prompt]) -> list[tuple[float, ...]]:
+        """Return the log-probability of each token but the first of given texts, in nats.
+
+        The batch is left alone. Texts are filled up at their ends, which no token before can see.
+
+        Args:
+            texts: at least one, none longer than the context.
+        """
+        width = max(map(len, texts))
+        tokens = torch.tensor([text + (0,) * (width - len(text)) for text in texts], device=self.device)
+        columns = torch.arange(width, device=self.device).expand(len(texts), width)
+        masks = self._masks(columns, width)
+        logits = self._model(
+            input_ids=tokens, attention_mask=masks, position_ids=columns, use_cache=False
+        ).logits
+        table = logits[:, :-1].float().log_softmax(dim=-1)
+        chosen: list[list[float]] = table.gather(-1, tokens[:, 1:, None])[..., 0].tolist()
+        return [tuple(row[: len(text) - 1]) for row, text in zip(chosen, texts, strict=True)]
+
     def _forward(self, first: int, tokens: Tensor, columns: Tensor, width: int) -> Tensor:
         self._cache.window(first, columns, width)
         output = self._model(

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Final
 
-from ttscale.backends.base import Backend, Capabilities, Chunk, Generation, ModelProfile, Request
+from ttscale.backends.base import Backend, Capabilities, Generation, ModelProfile, Request
 from ttscale.backends.replay.dealer import Dealer, Recordings
 from ttscale.backends.replay.source import choose_model, recorded_capabilities
-from ttscale.backends.replay.take import Take, take
 from ttscale.bank import Bank, Columns, RecordedModel, SampleHead, open_pool
+from ttscale.bank.playing import Play, Player
+from ttscale.bank.take import Take, take
 from ttscale.errors import BackendError, TTScaleError
-from ttscale.types import FinishReason, Prompt, SampleUsage, Sampling
+from ttscale.types import Prompt, SampleUsage, Sampling
 
 _BATCH_SIZE: Final = 64
 """Before a recording says how many its engine advanced at once."""
@@ -23,24 +23,6 @@ _NOT_RUNNING: Final = "the replay is not running; use it inside `async with back
 _MAX_KEPT_PROMPTS: Final = 8192
 _MAX_KEPT_VALUES: Final = 2_000_000
 """Token ids and log-probabilities of samples that are kept in memory for whoever replays them again."""
-
-
-@dataclass(slots=True, eq=False, kw_only=True)
-class _Play:
-    """One sample that is being replayed."""
-
-    index: int
-    request: Request
-    generation: Generation
-    take: Take
-    prompt: SampleUsage
-    """What its prompt costs it."""
-    started: float
-    num_sent: int = 0
-    text_sent: str = ""
-    reached: float = 0.0
-    """Seconds since its start that have certainly passed, however the clock rounds."""
-    timer: asyncio.TimerHandle | None = field(default=None, repr=False)
 
 
 @dataclass(eq=False)
@@ -85,7 +67,7 @@ class ReplayBackend(Backend):
         self._dealer: Dealer | None = None
         self._source: RecordedModel | None = None
         self._vocabulary: Mapping[int, str] = {}
-        self._playing = dict[_Play, None]()
+        self._player = Player()
         self._takes = dict[tuple[str, int, int, int | None], Take]()
         self._num_kept_values = 0
 
@@ -119,8 +101,7 @@ class ReplayBackend(Backend):
 
     async def aclose(self) -> None:
         """Abort everything and close the recording."""
-        for generation in {play.generation for play in self._playing}:
-            generation.abort()
+        self._player.stop()
         if self._bank is not None:
             self._bank.close()
             self._bank = None
@@ -141,34 +122,32 @@ class ReplayBackend(Backend):
         return "".join(self._vocabulary.get(token_id, "") for token_id in token_ids)
 
     def count_tokens(self, prompt: Prompt) -> int:
-        """Return how many tokens the prompt has, or an upper bound where the recording cannot tell."""
-        if self._source is not None and self._source.is_imported and prompt.token_ids is None:
-            return (self._dealer and self._dealer.prompt_tokens(prompt)) or 1
+        """Return how many tokens the prompt has, or an upper bound where the recording cannot tell.
+
+        Of a plain pool that does not tell, it is 1.
+        """
         encoded = self.encode(prompt)
-        if encoded.token_ids is None and self._dealer is not None:
+        if encoded.token_ids is None and self._dealer is not None and self._source is not None:
             known = self._dealer.prompt_tokens(encoded)
-            if known is not None:
-                return known
+            if known is not None or self._source.is_imported:
+                return known or 1
         return super().count_tokens(encoded)
 
     def generate(self, request: Request) -> Generation:
         """Replay recorded samples; they all start at once."""
-        plays = list[_Play]()
-        generation = Generation(len(request.seeds), partial(self._abort, plays))
+        plays = list[Play]()
+        generation = Generation(len(request.seeds), partial(self._player.abort, plays))
         try:
             takes, prompts = self._cast(request)
         except TTScaleError as error:
             self.refusals.append(str(error))
             generation.fail(str(error))
             return generation
-        now = asyncio.get_running_loop().time()
         plays.extend(
-            _Play(index=index, request=request, generation=generation, take=played, prompt=prompt, started=now)
+            Play(index=index, request=request, generation=generation, take=played, prompt=prompt)
             for index, (played, prompt) in enumerate(zip(takes, prompts, strict=True))
         )
-        self._playing.update(dict.fromkeys(plays))
-        for play in plays:
-            self._set_timer(play)
+        self._player.start(plays, streams=request.stream and self.capabilities.stream)
         return generation
 
     def deal(self, order: int | None = None) -> None:
@@ -180,7 +159,7 @@ class ReplayBackend(Backend):
         Raises:
             BackendError: the backend is not running, or samples are still being replayed.
         """
-        if self._dealer is None or self._source is None or self._playing:
+        if self._dealer is None or self._source is None or self._player.is_playing:
             raise BackendError("a new deal begins between runs; the replay is not open, or samples still run")
         self._dealer.begin(order)
         self.capabilities = replace(self.capabilities, seeds=self._source.can_seed and order is None)
@@ -242,65 +221,6 @@ class ReplayBackend(Backend):
         self._takes[name] = taken
         self._num_kept_values += 16 + len(taken.sample.token_ids) * (4 + 4 * max(0, head.num_logprobs))
         return taken
-
-    def _set_timer(self, play: _Play) -> None:
-        """Wake up at the sample's next token if it streams, else at its end."""
-        due, taken = play.take.seconds, play.take
-        ends_with_token = taken.finish_reason in ("stop", "length")
-        if self._streams(play) and play.num_sent < taken.num_tokens - ends_with_token:
-            due = min(due, taken.pace.seconds_at(play.num_sent + 1))
-        play.timer = asyncio.get_running_loop().call_at(play.started + due, self._wake, play, due)
-
-    def _streams(self, play: _Play) -> bool:
-        return play.request.stream and self.capabilities.stream
-
-    def _wake(self, play: _Play, due: float) -> None:
-        play.reached = due
-        if due >= play.take.seconds:
-            self._end(play, play.take.num_tokens, play.take.finish_reason)
-            return
-        count = self._reached_tokens(play)
-        if count > play.num_sent:
-            play.generation.push(self._chunk(play, count))
-        self._set_timer(play)
-
-    def _reached_tokens(self, play: _Play) -> int:
-        elapsed = max(play.reached, asyncio.get_running_loop().time() - play.started)
-        return play.take.pace.tokens_at(elapsed, play.take.num_tokens)
-
-    def _abort(self, plays: Sequence[_Play], indices: Sequence[int]) -> None:
-        for play in plays:
-            if play.index in indices:
-                self._end(play, self._reached_tokens(play), "abort")
-
-    def _end(self, play: _Play, num_tokens: int, reason: FinishReason) -> None:
-        if play.timer is not None:
-            play.timer.cancel()
-        self._playing.pop(play, None)
-        play.generation.push(self._chunk(play, max(num_tokens, play.num_sent), reason))
-
-    def _chunk(self, play: _Play, num_tokens: int, reason: FinishReason | None = None) -> Chunk:
-        """Return what is new of a sample up to so many tokens."""
-        taken, start, asked = play.take, play.num_sent, play.request.sampling.logprobs
-        text = taken.text_after(num_tokens)
-        new_text = text[len(play.text_sent) :]
-        play.num_sent, play.text_sent = num_tokens, text
-        return Chunk(
-            index=play.index,
-            token_ids=taken.token_ids(start, num_tokens),
-            text=new_text,
-            logprobs=taken.logprobs(start, num_tokens, asked),
-            top_logprobs=taken.top_logprobs(start, num_tokens, asked),
-            finish_reason=reason,
-            usage=None if reason is None else _with_generated(play.prompt, num_tokens),
-            error=taken.error if reason == "error" else None,
-        )
-
-
-def _with_generated(prompt: SampleUsage, num_tokens: int) -> SampleUsage:
-    return SampleUsage(
-        prompt_computed=prompt.prompt_computed, prompt_cached=prompt.prompt_cached, generated=num_tokens
-    )
 
 
 def _profile(bank: Bank, source: RecordedModel, max_prompt_tokens: int) -> ModelProfile:

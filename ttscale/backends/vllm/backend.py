@@ -43,6 +43,7 @@ _LOG = logging.getLogger(__name__)
 _CAPABILITIES: Final = Capabilities(
     token_ids=True,
     logprobs=True,
+    prompt_logprobs=True,
     max_top_logprobs=20,
     seeds=True,
     stop_strings=True,

@@ -14,8 +14,9 @@ from ttscale.bank.bank import Bank
 from ttscale.bank.gathering import Address, Asked, Gathering
 from ttscale.bank.logs import inspect_log, lm_eval, tau2
 from ttscale.bank.logs.fields import Fields, load_json
-from ttscale.bank.logs.sample import LoggedSample, Verdicts
+from ttscale.bank.logs.sample import LoggedSample
 from ttscale.bank.sample import RecordedSample, SampleHead
+from ttscale.bank.verdicts import Verdicts
 from ttscale.errors import ConfigError, DataError
 from ttscale.records import Record, read_records
 
@@ -163,14 +164,15 @@ def add_log(log: Log, bank: Bank, *, path: Path, listener: Callable[[str], None]
     """
     gathering, verdicts, num_samples = Gathering(bank), Verdicts(), 0
     for sample in log.samples:
+        recorded = _recorded(sample)
         gathering.add(
             Address(sample.model, sample.benchmark, sample.problem),
-            _recorded(sample),
+            recorded,
             Asked(question=sample.question, target=sample.target, prompt=sample.prompt),
             place=sample.place,
             are_tokens_estimated=sample.are_tokens_estimated,
         )
-        verdicts.add(sample)
+        verdicts.add(recorded, is_estimated=sample.are_tokens_estimated)
         num_samples += 1
     if not num_samples:
         raise DataError(
@@ -189,7 +191,7 @@ def _recorded(sample: LoggedSample) -> RecordedSample:
         usage=sample.usage,
         seconds=sample.seconds,
     )
-    return RecordedSample(head=head, text=sample.text, prediction=sample.answer)
+    return RecordedSample(head=head, text=sample.text, prediction=sample.answer, grades=sample.scores)
 
 
 def _notes(log: Log, verdicts: Verdicts, num_samples: int) -> Sequence[str]:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, cast
 
+from ttscale.bank.grades import grade_of
 from ttscale.bank.logs.fields import Fields, load_json
 from ttscale.bank.logs.members import MAX_MEMBER_BYTES, Members
-from ttscale.bank.logs.sample import LoggedSample, score_of
+from ttscale.bank.logs.sample import LoggedSample
 from ttscale.bank.logs.usage import Tokens, estimated, tokens_of
 from ttscale.bank.logs.words import message_text, written_by_model
 from ttscale.errors import ConfigError, DataError
@@ -256,7 +257,7 @@ def _verdict(sample: Fields, scorer: str | None) -> tuple[dict[str, float | None
     for name, score in ordered.items():
         value = score.values.get("value")
         if isinstance(value, dict):
-            found |= {f"{name}/{key}": score_of(one) for key, one in cast("dict[str, object]", value).items()}
+            found |= {f"{name}/{key}": grade_of(one) for key, one in cast("dict[str, object]", value).items()}
         else:
-            found[name] = score_of(value)
+            found[name] = grade_of(value)
     return found, scores[chosen].text("answer")

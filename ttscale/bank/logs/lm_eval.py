@@ -10,8 +10,9 @@ from typing import Final, cast, get_args
 
 from typing_extensions import TypedDict
 
+from ttscale.bank.grades import grade_of
 from ttscale.bank.logs.fields import Fields, load_json
-from ttscale.bank.logs.sample import LoggedSample, score_of
+from ttscale.bank.logs.sample import LoggedSample
 from ttscale.bank.logs.usage import estimated
 from ttscale.errors import ConfigError, DataError
 from ttscale.records import Record
@@ -115,10 +116,7 @@ def _read_document(lines: Sequence[Fields], chosen: str, source: Source) -> Iter
         if _texts(line) != texts:
             raise DataError(f"{line.place} has other texts than {main.place}, and is of the same document.")
     answers = _answers(main, texts)
-    scores = _scores(main, "") if len(texts) == 1 else {}
-    if len(texts) == 1:
-        for name, line in by_filter.items():
-            scores |= {} if line is main else _scores(line, f"{name}/")
+    scores = _scores(by_filter, chosen) if len(texts) == 1 else {}
     prompt = _prompt(main)
     question = _question(main, prompt)
     own = _Own(main, len(texts))
@@ -133,7 +131,7 @@ def _read_document(lines: Sequence[Fields], chosen: str, source: Source) -> Iter
             prompt=None if prompt == question else prompt,
             target=_target(main, own),
             answer=answers[number],
-            scores=scores,
+            scores=own.grades(number) if own else scores,
             **own.of(number, text),
         )
 
@@ -207,9 +205,14 @@ def _answers(line: Fields, texts: Sequence[str]) -> list[str | None]:
     ]
 
 
-def _scores(line: Fields, prefix: str) -> dict[str, float | None]:
-    names = [name for name in line.items("metrics") if isinstance(name, str)]
-    return {prefix + name: score_of(line.values.get(name)) for name in names}
+def _scores(by_filter: Mapping[str, Fields], chosen: str) -> dict[str, float | None]:
+    """Return the scores by metric: first the chosen filter's, then those of others as ``FILTER/METRIC``."""
+    return {
+        metric if name == chosen else f"{name}/{metric}": grade_of(line.values.get(metric))
+        for name, line in {chosen: by_filter[chosen], **by_filter}.items()
+        for metric in line.items("metrics")
+        if isinstance(metric, str)
+    }
 
 
 def _target(line: Fields, own: _Own) -> str | None:
@@ -255,6 +258,11 @@ class _Own:
 
     def name(self, name: str) -> str:
         return self._fields.text(name) or ""
+
+    def grades(self, number: int) -> dict[str, float | None]:
+        """Return what graders elsewhere gave a sample before it was exported."""
+        grades = self._rows[number].inner("grades").values
+        return {name: grade_of(grade) for name, grade in grades.items()}
 
     def of(self, number: int, text: str) -> _Ending:
         """Return how a text ended and what it cost."""

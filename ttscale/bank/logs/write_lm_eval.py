@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, cast
+from typing import Final
 
 from ttscale.answers import answer_key, extract_answer
 from ttscale.bank.bank import Bank
 from ttscale.bank.gathering import ESTIMATED
 from ttscale.bank.logs.lm_eval import OWN
 from ttscale.bank.problems import problems_of
-from ttscale.bank.replacing import replacing
+from ttscale.bank.replacing import replacing_lines
 from ttscale.bank.sample import RecordedModel, RecordedProblem, RecordedSample, Series, Settings
 from ttscale.errors import ConfigError, DataError
 from ttscale.types import JSON, Prompt
@@ -23,7 +21,14 @@ from ttscale.types import JSON, Prompt
 FILTER = "extract-answer"
 """What the filter is called that took the answers."""
 METRIC = "exact_match"
-"""The share of a problem's samples whose answer is the target's equal, failed ones among them."""
+"""The share of a problem's samples whose answer is the target's equal, failed ones among them; where samples
+brought grades of this name, their mean."""
+
+_KEYS: Final = (
+    *("doc_id", "doc", "target", "arguments", "resps", "filtered_resps", "filter", "metrics"),
+    *("doc_hash", "prompt_hash", "target_hash", OWN),
+)
+"""Of a line; a grade of such a name is left to `OWN`."""
 
 
 def export_lm_eval(bank: Bank, path: Path, *, recorded: RecordedModel, benchmark: str | None = None) -> int:
@@ -42,12 +47,9 @@ def export_lm_eval(bank: Bank, path: Path, *, recorded: RecordedModel, benchmark
     if not path.name.endswith((".jsonl", ".jsonl.gz")):
         raise DataError(f"{str(path)!r} has another ending than a file of lm-eval's; use .jsonl or .jsonl.gz.")
     num_samples = 0
-    with replacing(path) as unfinished, ExitStack() as stack:
-        file: IO[bytes] = stack.enter_context(unfinished.open("wb"))
-        if path.suffix == ".gz":
-            file = cast("IO[bytes]", stack.enter_context(gzip.GzipFile("", "wb", 6, file, mtime=0)))
+    with replacing_lines(path) as write:
         for line, count in lm_eval_lines(bank, recorded=recorded, benchmark=benchmark):
-            file.write(json.dumps(line).encode() + b"\n")
+            write(line)
             num_samples += count
     return num_samples
 
@@ -58,7 +60,8 @@ def lm_eval_lines(
     """Yield a line for each problem of a benchmark, and how many samples it has.
 
     Keys are those of a ``samples_*.jsonl``. One more, ``ttscale``, has what the harness has no place for:
-    model, benchmark, and each sample's tokens, seconds and end. A failed sample is a text as far as it came.
+    model, benchmark, and each sample's tokens, seconds, end and grades. A failed sample is a text as far as it
+    came. Grades that all samples of a problem brought are metrics too, with their mean.
 
     Args:
         bank: the samples; of those drawn at several settings, each problem may have only one.
@@ -134,7 +137,7 @@ def _line(
     target = problem.target or ""
     answers = [_answer(sample) for sample in samples]
     shown: list[JSON] = [answer or "[invalid]" for answer in answers]
-    graded = _share_right(answers, samples, problem.target)
+    metrics = _metrics(answers, samples, problem.target)
     return {
         "doc_id": number,
         "doc": document,
@@ -143,11 +146,11 @@ def _line(
         "resps": [[sample.shown for sample in samples]],
         "filtered_resps": shown if len(shown) == 1 else [shown],
         "filter": FILTER,
-        "metrics": [] if graded is None else [METRIC],
+        "metrics": list(metrics),
         "doc_hash": _hash(json.dumps(document, indent=2, ensure_ascii=False)),
         "prompt_hash": _hash(prompt),
         "target_hash": _hash(target),
-        **({} if graded is None else {METRIC: graded}),
+        **metrics,
         OWN: {
             "model": model.profile.name,
             "benchmark": problem.benchmark,
@@ -185,6 +188,19 @@ def _answer(sample: RecordedSample) -> str | None:
     return extract_answer(sample.text)
 
 
+def _metrics(
+    answers: Sequence[str | None], samples: Sequence[RecordedSample], target: str | None
+) -> dict[str, float]:
+    """Return what is known of all samples of a problem: the share of right ones, the means of grades."""
+    share = _share_right(answers, samples, target)
+    metrics = {} if share is None else {METRIC: share}
+    for name in samples[0].grades:
+        given = [grade for sample in samples if (grade := sample.grades.get(name)) is not None]
+        if len(given) == len(samples) and name not in _KEYS:
+            metrics[name] = sum(given) / len(given)
+    return metrics
+
+
 def _share_right(
     answers: Sequence[str | None], samples: Sequence[RecordedSample], target: str | None
 ) -> float | None:
@@ -209,6 +225,7 @@ def _cost(sample: RecordedSample) -> dict[str, JSON]:
         "finish_reason": head.finish_reason,
         "error": head.error,
         "has_text": sample.text is not None,
+        **({"grades": dict(sample.grades)} if sample.grades else {}),
     }
 
 

@@ -8,13 +8,13 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from ttscale.errors import DataError
 from ttscale.reference.problems import TRAINING_SEED_START, problem_key, solve_entry
 
 if TYPE_CHECKING:
-    from ttscale.reference.problems import Entry
+    from ttscale.reference.problems import Entry, Problem
 
 _COUNT = re.compile(r"([0-9]+) ([a-z ]+)")
 
@@ -36,6 +36,11 @@ class Attempts:
     question: str
     key: str
     texts: tuple[str, ...]
+
+    @classmethod
+    def of(cls, problem: Problem, texts: Iterable[str] = ()) -> Self:
+        """Return a problem with what was sampled for it."""
+        return cls(problem.name, problem.seed, problem.question, problem.key, tuple(texts))
 
     @property
     def entry(self) -> Entry:

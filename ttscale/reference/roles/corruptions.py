@@ -38,21 +38,6 @@ def corrupted(
     return None
 
 
-def slipped(solution: str, rng: random.Random, share: float) -> str:
-    """Return a solution with many wrong results, each carried on.
-
-    Args:
-        solution: A right one.
-        rng: Chooses them, and how they are wrong.
-        share: Probability, 0 to 1, that a result becomes wrong.
-    """
-    steps = list(split_steps(solution))
-    for index in range(len(steps)):
-        if "=" in steps[index] and rng.random() < share:
-            steps = _with_result(steps, index, _wrong_result(steps[index].rpartition("=")[2], rng))
-    return "\n".join(steps)
-
-
 def _wrong_digit(steps: Sequence[str], rng: random.Random) -> list[str]:
     """Change one digit somewhere; what follows stays as it was."""
     index = rng.choice([number for number, step in enumerate(steps) if _DIGIT.search(step)])

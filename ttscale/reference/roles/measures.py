@@ -1,4 +1,4 @@
-"""Measures of roles on held-out problems: shares, differences, and how well scores tell right from wrong."""
+"""Measures of roles on held-out problems: shares, and how well scores tell right from wrong."""
 
 from __future__ import annotations
 
@@ -37,28 +37,6 @@ def share(num_right: int, num_cases: int) -> Measure:
         raise ValueError("There is no share of no cases; measure one or more.")
     interval = binomtest(num_right, num_cases).proportion_ci(0.95, method="wilson")
     return Measure(num_right / num_cases, float(interval.low), float(interval.high), num_cases)
-
-
-def share_difference(
-    ones: Sequence[bool], others: Sequence[bool], *, seed: int = 0, num_resamples: int = 10_000
-) -> Measure:
-    """Return the share of one method less that of another, paired, with its percentile bootstrap interval.
-
-    Args:
-        ones: Whether the one method is right, a problem each.
-        others: Whether the other is, of the same problems.
-        seed: Of the resampling of the problems.
-        num_resamples: 1 or more.
-
-    Raises:
-        ValueError: There is no problem, or their numbers differ.
-    """
-    if not ones or len(ones) != len(others):
-        raise ValueError(f"{len(ones)} problems and {len(others)} are no pairs; give the same, one or more.")
-    gains = np.asarray(ones, dtype=np.float64) - np.asarray(others, dtype=np.float64)
-    drawn = np.random.default_rng(seed).choice(gains, size=(num_resamples, len(gains)))
-    low, high = np.quantile(drawn.mean(axis=1), (0.025, 0.975))
-    return Measure(float(gains.mean()), float(low), float(high), len(gains))
 
 
 def auroc(scores: Sequence[float], labels: Sequence[bool]) -> float:

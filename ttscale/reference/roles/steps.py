@@ -12,10 +12,11 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from itertools import starmap, takewhile, zip_longest
+from itertools import starmap, zip_longest
 from typing import Final, Protocol, Self, TypeAlias, TypeVar, cast
 
 from ttscale.answers.arithmetic import read_arithmetic
+from ttscale.prefix import num_common
 from ttscale.reference.evaluate import boxed_answer
 from ttscale.reference.problems import apply_operator
 from ttscale.reference.roles.attempts import Attempts
@@ -185,14 +186,9 @@ def _followed(state: _State, lines: Sequence[str]) -> tuple[int, int]:
     for count, line in enumerate(lines):
         following = state.following()
         if line not in following:
-            return count, max((_num_common(line, right) for right in following), default=0)
+            return count, max((num_common(line, right) for right in following), default=0)
         state = following[line]
     return len(lines), 0
-
-
-def _num_common(one: str, other: str) -> int:
-    """Return how many characters two texts have in common at their beginning."""
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
 
 
 def _grades(step: str, num_right: int | None) -> Grades:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ttscale.bank import RecordedSample
+from ttscale.bank.sample import RecordedSample
 from ttscale.bank.vocabulary import token_ends
 from ttscale.types import FinishReason, Sampling
 from ttscale.virtual import Pace
