@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from ttscale_evals.config import EvalConfig, PluginConfig
     from ttscale_evals.derived import export_traces
     from ttscale_evals.progress import Progress, ProgressListener
+    from ttscale_evals.replay.comparison import plan_comparison, run_comparison
+    from ttscale_evals.replay.expand import Comparison
     from ttscale_evals.result import EvalResult, Failure, load_result, load_rows
     from ttscale_evals.rows import Row
     from ttscale_evals.runner import run_eval
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 # Public names by module; imported on first use, so that finding the commands in here stays quick.
 _HOMES: Final = {
     "Benchmark": "ttscale_evals.benchmarks",
+    "Comparison": "ttscale_evals.replay.expand",
     "EvalConfig": "ttscale_evals.config",
     "EvalResult": "ttscale_evals.result",
     "Failure": "ttscale_evals.result",
@@ -30,11 +33,14 @@ _HOMES: Final = {
     "export_traces": "ttscale_evals.derived",
     "load_result": "ttscale_evals.result",
     "load_rows": "ttscale_evals.result",
+    "plan_comparison": "ttscale_evals.replay.comparison",
+    "run_comparison": "ttscale_evals.replay.comparison",
     "run_eval": "ttscale_evals.runner",
 }
 
 __all__ = [
     "Benchmark",
+    "Comparison",
     "EvalConfig",
     "EvalResult",
     "Failure",
@@ -48,6 +54,8 @@ __all__ = [
     "export_traces",
     "load_result",
     "load_rows",
+    "plan_comparison",
+    "run_comparison",
     "run_eval",
 ]
 

@@ -16,7 +16,7 @@ def write_derived_files(directory: RunDirectory, store: ResultStore, result: Eva
     """Write ``results.json`` and, where traces were kept, ``traces.jsonl``; earlier ones are replaced."""
     directory.write("results.json", [json.dumps(result.to_json(), indent=2, ensure_ascii=False) + "\n"])
     if result.config.traces:
-        directory.write("traces.jsonl", trace_lines(store))
+        directory.write("traces.jsonl", trace_lines(directory, store))
 
 
 def export_traces(run_dir: Path) -> Path:
@@ -27,15 +27,21 @@ def export_traces(run_dir: Path) -> Path:
     """
     directory = RunDirectory(run_dir)
     with ResultStore(directory.store_path) as store:
-        return directory.write("traces.jsonl", trace_lines(store))
+        return directory.write("traces.jsonl", trace_lines(directory, store))
 
 
-def trace_lines(store: ResultStore) -> Iterator[str]:
-    """Yield the spans of all problems as JSON lines, each with benchmark, strategy, problem and attempt."""
-    titles = {cell.number: (cell.benchmark, cell.strategy) for cell in store.cells()}
+def trace_lines(directory: RunDirectory, store: ResultStore) -> Iterator[str]:
+    """Yield the spans of all problems as JSON lines, each with its cell, problem and attempt."""
+    cells = {cell.number: cell for cell in directory.cells(store)}
     for trace in store.traces():
-        benchmark, strategy = titles[trace.cell]
-        whose = {"benchmark": benchmark, "strategy": strategy, "problem": trace.problem_id}
+        cell = cells[trace.cell]
+        whose = {
+            "benchmark": cell.benchmark,
+            "strategy": cell.strategy,
+            "model": cell.model,
+            "budget": cell.budget,
+            "problem": trace.problem_id,
+        }
         buffer = io.StringIO()
         write_jsonl(trace.spans, buffer, **whose, attempt=trace.attempt)
         yield buffer.getvalue()

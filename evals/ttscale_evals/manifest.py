@@ -1,4 +1,4 @@
-"""What ``run.json`` says of a run: with what, on what, and of which model it was made."""
+"""What ``run.json`` says of a run: with what, on what, and of which models it was made."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import ttscale
 from ttscale.backends import Backend
 from ttscale.budget import PriceTable
 from ttscale.types import JSON
 from ttscale_evals.config import EvalConfig
+from ttscale_evals.machine import describe_machine
 
 _PACKAGES: Final = (
     "ttscale",
@@ -34,20 +35,31 @@ _PACKAGES: Final = (
 """Those whose version may change a number."""
 
 
-def describe_run(config: EvalConfig, backend: Backend, prices: PriceTable | None) -> Mapping[str, JSON]:
-    """Return the document; `backend` has been started, so that its profile is complete."""
+def describe_run(config: EvalConfig, first: Mapping[str, JSON]) -> Mapping[str, JSON]:
+    """Return the document as it is written before the first problem.
+
+    Args:
+        config: resolved.
+        first: by `describe_model`, of the model that is at work first. Of all models there is more under
+            ``models``, see `RunDirectory.add_model`.
+    """
     return {
         "ttscale": ttscale.__version__,
         "began": datetime.now(UTC).isoformat(timespec="seconds"),
         "config": config.plain(),
-        "backend": backend.name,
-        "profile": asdict(backend.profile),
-        "prices": _plain_prices(prices),
+        **first,
         "python": platform.python_version(),
         "platform": platform.platform(),
+        "machine": describe_machine(),
         "packages": {name: version for name in _PACKAGES if (version := _version(name)) is not None},
         "revision": _revision(),
     }
+
+
+def describe_model(backend: Backend, prices: PriceTable | None) -> Mapping[str, JSON]:
+    """Return what is known of a model; `backend` has been started, so that its profile is complete."""
+    profile = cast("JSON", asdict(backend.profile))
+    return {"backend": backend.name, "profile": profile, "prices": _plain_prices(prices)}
 
 
 def _plain_prices(prices: PriceTable | None) -> JSON:

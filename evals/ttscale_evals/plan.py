@@ -1,4 +1,7 @@
-"""From a config to everything a run needs, built and checked before anything is spent."""
+"""From a config to everything a run needs, built and checked before anything is spent.
+
+Cells are numbered benchmark by benchmark, within one model by model, budget by budget, strategy by strategy.
+"""
 
 from __future__ import annotations
 
@@ -7,25 +10,30 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from itertools import product
 from pathlib import Path
 from typing import cast
 
+from ttscale.budget import Budget
 from ttscale.errors import ConfigError, PluginError
 from ttscale.registry import Spec, create_strategy, describe, load
 from ttscale.strategy import Strategy
 from ttscale.types import JSON, Problem
 from ttscale_evals.benchmarks import Benchmark, create_benchmark
-from ttscale_evals.config import EvalConfig, PluginConfig
+from ttscale_evals.config import EvalConfig, ModelConfig, PluginConfig, plain_budget
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """One strategy on one benchmark: a row of the leaderboard to be."""
+    """One strategy on one benchmark, with one model and budget: a row of the leaderboard to be."""
 
     number: int
-    """From 0, in the order of work."""
+    """From 0, in the order of the leaderboard's sections."""
     benchmark_title: str
     strategy_title: str
+    model: ModelConfig
+    budget: Budget | None
+    """Of a problem."""
     benchmark: Benchmark
     strategy: Strategy
     problems: Sequence[Problem]
@@ -45,6 +53,10 @@ class Plan:
     config: EvalConfig
     """With every parameter written out, so that later defaults change nothing."""
     cells: Sequence[Cell]
+
+    def of_model(self, model: ModelConfig) -> Sequence[Cell]:
+        """Return the cells of one of the config's models."""
+        return [cell for cell in self.cells if cell.model == model]
 
     @property
     def num_results(self) -> int:
@@ -72,28 +84,50 @@ def make_plan(config: EvalConfig) -> Plan:
             "benchmarks": tuple(_resolved(entry, made) for entry, made in benchmarks),
             "strategies": tuple(_resolved(entry, made) for entry, made in strategies),
             "sampling": {},
-            "prices": None if config.prices is None else str(Path(config.prices).expanduser().absolute()),
+            "prices": _absolute_path(config.prices),
+            "replay": _absolute_path(config.replay),
             "out": None,
         }
     )
-    cells = list[Cell]()
-    for benchmark_entry, benchmark in benchmarks:
-        problems = _load(benchmark_entry, benchmark, config.limit)
-        for strategy_entry, strategy in strategies:
-            number = len(cells)
-            where = (number // len(strategies), number % len(strategies))
-            cells.append(
-                Cell(
-                    number=number,
-                    benchmark_title=benchmark_entry.title,
-                    strategy_title=strategy_entry.title,
-                    benchmark=benchmark,
-                    strategy=strategy,
-                    problems=problems,
-                    keys=_keys(resolved, *where, problems),
-                )
-            )
+    loaded = [_load(entry, benchmark, config.limit) for entry, benchmark in benchmarks]
+    benchmark_count, strategy_count = range(len(benchmarks)), range(len(strategies))
+    cells = [
+        Cell(
+            number=number,
+            benchmark_title=resolved.benchmarks[which].title,
+            strategy_title=resolved.strategies[how].title,
+            model=model,
+            budget=budget,
+            benchmark=benchmarks[which][1],
+            strategy=strategies[how][1],
+            problems=loaded[which],
+            keys=_keys(resolved, (which, model, budget, how), loaded[which]),
+        )
+        for number, (which, model, budget, how) in enumerate(
+            product(benchmark_count, resolved.models, resolved.budgets, strategy_count)
+        )
+    ]
+    _check_distinct(cells)
     return Plan(config=resolved, cells=cells)
+
+
+def _check_distinct(cells: Sequence[Cell]) -> None:
+    """Find out whether two rows would be the same under different labels.
+
+    Raises:
+        ConfigError: they would.
+    """
+    known = dict[str, Cell]()
+    for cell in cells:
+        other = known.setdefault(cell.fingerprint, cell)
+        if other is not cell:
+            titles = (
+                (other.benchmark_title, cell.benchmark_title),
+                (other.strategy_title, cell.strategy_title),
+                (other.model.title, cell.model.title),
+            )
+            one, two = next((pair for pair in titles if pair[0] != pair[1]), titles[0])
+            raise ConfigError(f"{one!r} and {two!r} are the same under two labels; leave one out.")
 
 
 def _create_strategy(entry: PluginConfig, sampling: Mapping[str, object]) -> Strategy:
@@ -111,12 +145,16 @@ def _check_sampling_used(config: EvalConfig, strategies: Sequence[Strategy]) -> 
             )
 
 
+def _absolute_path(path: str | None) -> str | None:
+    return None if path is None else str(Path(path).expanduser().absolute())
+
+
 def _absolute(spec: Spec) -> Spec:
     """Return the spec with the path of a data file made absolute: a run can be repeated from anywhere."""
     path = spec.params.get("path")
     if not isinstance(path, str):
         return spec
-    return Spec(spec.name, {**spec.params, "path": str(Path(path).expanduser().absolute())})
+    return Spec(spec.name, {**spec.params, "path": _absolute_path(path)})
 
 
 def _resolved(entry: PluginConfig, made: Benchmark | Strategy) -> PluginConfig:
@@ -137,11 +175,21 @@ def _load(entry: PluginConfig, benchmark: Benchmark, limit: int | None) -> Seque
     return problems
 
 
-def _keys(config: EvalConfig, benchmark: int, strategy: int, problems: Sequence[Problem]) -> Sequence[str]:
-    plain = config.plain()
-    common: dict[str, JSON] = {name: plain[name] for name in ("model", "model_options", "seed", "budget")}
-    common["benchmark"] = _without_label(config.benchmarks[benchmark])
-    common["strategy"] = _without_label(config.strategies[strategy])
+def _keys(
+    config: EvalConfig, place: tuple[int, ModelConfig, Budget | None, int], problems: Sequence[Problem]
+) -> Sequence[str]:
+    """Return the keys of a cell's problems; whatever else the config lists has no part in them."""
+    benchmark, model, budget, strategy = place
+    common: dict[str, JSON] = {
+        "model": model.model,
+        "model_options": dict(model.backend_options),
+        "seed": config.seed,
+        "budget": cast("JSON", plain_budget(budget)),
+        "benchmark": _without_label(config.benchmarks[benchmark]),
+        "strategy": _without_label(config.strategies[strategy]),
+    }
+    if config.replay is not None:
+        common["replay"] = config.replay
     return [fingerprint({**common, "problem": _plain_problem(problem)}) for problem in problems]
 
 

@@ -13,7 +13,7 @@ class Progress:
     """The state of a run at one moment."""
 
     benchmark: str
-    """Whose problems are being worked on."""
+    """Of the problem that was begun last."""
     strategy: str
     cell_done: int
     """Problems of this row done, earlier sessions' included."""
@@ -32,6 +32,8 @@ class Progress:
     """Generated tokens, cancelled ones included, over `seconds`; ``None`` before the first."""
     seconds_left: float | None
     """Estimated; ``None`` before the first problem of the session is done."""
+    model: str = ""
+    """Which of several models is at work; empty: there is one only."""
 
 
 ProgressListener = Callable[[Progress], None]
@@ -62,12 +64,12 @@ class ProgressTracker:
         self.correct += correct
         self.errors += failed
 
-    def progress(self, cell: int, titles: tuple[str, str], usage: Usage, seconds: float) -> Progress:
+    def progress(self, cell: int, titles: tuple[str, str, str], usage: Usage, seconds: float) -> Progress:
         """Return the state of the run while `cell` is being worked on.
 
         Args:
             cell: its number.
-            titles: of its benchmark and its strategy.
+            titles: of its benchmark, its strategy, and its model where there are several.
             usage: of this session.
             seconds: since the session began to work.
         """
@@ -76,6 +78,7 @@ class ProgressTracker:
         return Progress(
             benchmark=titles[0],
             strategy=titles[1],
+            model=titles[2],
             cell_done=before + now,
             cell_total=self.sizes[cell],
             done=sum(self.done_before.values()) + sum(self.done_now.values()),

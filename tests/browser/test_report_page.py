@@ -161,12 +161,15 @@ def test_the_plot_shows_every_row_with_its_interval_and_the_front_and_the_page_i
 def test_the_axis_is_chosen_by_keyboard_and_only_known_costs_are_offered(opened: Opened) -> None:
     page = opened.page
     known = [box.get_attribute("value") for box in page.get_by_role("radio").all()]
-    assert known == ["tokens", "flops", "latency", "path"]
+    assert known == ["tokens", "flops", "latency", "path", "path_seconds", "kv"]
     page.get_by_role("radio", name="tokens", exact=True).focus()
     page.keyboard.press("ArrowRight")
     expect(page.locator("#plot .axis")).to_have_text("FLOPs per problem")
     page.keyboard.press("ArrowRight")
     expect(page.locator("#plot .axis")).to_have_text("median latency in seconds")
+    page.get_by_role("radio", name="KV token-steps").check()
+    expect(page.locator("#plot .axis")).to_have_text("KV token-steps per problem")
+    expect(markers(page)).to_have_count(4)
 
 
 def test_arrow_keys_walk_through_the_points(opened: Opened) -> None:
@@ -221,7 +224,32 @@ def test_unknown_values_are_sorted_last_in_both_directions(opened: Opened) -> No
     header = table.get_by_role("columnheader", name="FLOPs")
     for _ in range(2):
         header.get_by_role("button").click()
-        assert table.locator("tbody tr").last.locator("td").last.text_content() == "–"
+        place = 1 + header.evaluate("cell => cell.cellIndex")
+        assert table.locator("tbody tr").last.locator(f"td:nth-child({place})").text_content() == "–"
+
+
+def test_further_columns_are_chosen_by_keyboard_and_say_how_they_are_known(opened: Opened) -> None:
+    page = opened.page
+    table = page.locator(".leaderboard table").first
+    steps = table.get_by_role("columnheader", name="KV token-steps")
+    expect(steps).to_have_count(0)
+    num_before = table.locator("tbody tr").first.locator("td:visible").count()
+    page.locator("#column-chooser summary").press("Enter")
+    page.get_by_label("KV token-steps", exact=True).last.press("Space")
+    expect(steps).to_have_count(1)
+    assert steps.get_by_role("button").get_attribute("title") == (
+        "Mean of a problem: tokens in the cache, summed over decode steps. Derived."
+    )
+    assert table.locator("tbody tr").first.locator("td:visible").count() == num_before + 1
+    steps.get_by_role("button").click()
+    place = 1 + steps.evaluate("cell => cell.cellIndex")
+    cells = table.locator(f"tbody td:nth-child({place})")
+    assert cells.all_text_contents() == ["37.0 k", "19.1 k", "11.4 k", "3.10 k"]
+    page.get_by_label("FLOPs", exact=True).last.press("Space")
+    expect(table.get_by_role("columnheader", name="FLOPs")).to_have_count(0)
+    assert page.locator("main").inner_text().count("modelled by a formula or assumption") == 1
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1200
+    assert opened.messages == []
 
 
 def test_the_leaderboard_is_filtered_and_greyed_rows_can_be_hidden(opened: Opened) -> None:

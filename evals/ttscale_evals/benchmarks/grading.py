@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import cast
+from typing import Final, cast
 
-from ttscale.answers import equivalent
+from ttscale.answers import answer_key, equivalent
+from ttscale.bank import AnswerGrade
 from ttscale.types import JSON, Problem
 from ttscale.workers import WorkerFailure, Workers, WorkerTimeout
 from ttscale_evals.benchmarks.base import GRADER_FAILED, NO_ANSWER, TIMEOUT, Grade
 from ttscale_verifiers.reasoning_gym import WORKER_FUNCTION
+
+OWN_GRADES: Final = "own_grades"
+"""Where the meta of a problem has what the answers of its recorded samples were graded."""
 
 
 async def grade_math(problem: Problem, answer: str | None, workers: Workers) -> Grade:
@@ -27,6 +31,25 @@ async def grade_math(problem: Problem, answer: str | None, workers: Workers) -> 
     except WorkerFailure as error:
         return failed_grade(error)
     return Grade(correct=correct, value=float(correct))
+
+
+def grade_as_before(problem: Problem, answer: str | None) -> Grade:
+    """Grade an answer as somebody else's grader graded the samples that gave it; see `ttscale.bank.own_grades`.
+
+    Args:
+        problem: with the grades of its answers in ``meta["own_grades"]``, by key.
+        answer: as in `Outcome.answer`.
+    """
+    key = answer_key(answer)
+    if key is None:
+        return Grade(correct=False, value=0.0, reason=NO_ANSWER)
+    graded = cast("Mapping[str, Mapping[str, float]]", problem.meta[OWN_GRADES])
+    if key not in graded:
+        return Grade(
+            correct=False, value=None, reason=f"{GRADER_FAILED}: no sample with this answer was graded"
+        )
+    found = AnswerGrade(**graded[key])  # type: ignore[arg-type]  # as it was written
+    return Grade(correct=found.is_right, value=found.mean)
 
 
 async def grade_reasoning_gym(problem: Problem, answer: str | None, workers: Workers) -> Grade:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 from ttscale.answers import require_math_verify
+from ttscale.bank import Columns, open_pool, own_grades
 from ttscale.errors import DataError
-from ttscale.types import Problem
+from ttscale.types import JSON, Problem
 from ttscale.workers import Workers
 from ttscale_evals.benchmarks.base import Benchmark, Grade
 from ttscale_evals.benchmarks.create import create_benchmark
-from ttscale_evals.benchmarks.grading import grade_math
+from ttscale_evals.benchmarks.grading import OWN_GRADES, grade_as_before, grade_math
 from ttscale_evals.replay.pool import Recording, read_pool
 
 
@@ -22,7 +23,9 @@ from ttscale_evals.replay.pool import Recording, read_pool
 class PoolBenchmark:
     """The problems of which a pool holds samples, graded by equivalence with the recorded target.
 
-    Run with ``model: replay:POOL``, strategies are compared on the recorded samples.
+    A problem without a target is graded as somebody else's grader did, where samples brought its grades: an
+    answer is right if most of the samples that gave it were. Run with ``model: replay:POOL``, strategies are
+    compared on the recorded samples.
     """
 
     path: str
@@ -33,7 +36,7 @@ class PoolBenchmark:
     """Of the model whose problems these are; ``None``: the only one."""
     original: str | None = None
     """The benchmark that was recorded, as in ``countdown:min_numbers=3``: its own checker grades. ``None``: the
-    recorded target does."""
+    recorded target does, or the grades that the samples brought."""
     columns: Mapping[str, str] | None = None
     """Of somebody else's rows, from role to field, as ``{problem: qid, length: tokens}``."""
     seed: int | None = None
@@ -60,14 +63,36 @@ class PoolBenchmark:
         return None if self.original is None else create_benchmark(self.original)
 
     def _with_targets(self, recording: Recording) -> Sequence[Problem]:
-        require_math_verify()
-        for problem in recording.problems:
-            if problem.target is None:
+        """Return the recorded problems, those without a target with the grades that their answers brought."""
+        untold = [problem for problem in recording.problems if problem.target is None]
+        if len(untold) < len(recording.problems):
+            require_math_verify()
+        graded = self._graded(recording, untold) if untold else {}
+        for problem in untold:
+            if problem.id not in graded:
                 raise DataError(
-                    f"{self.path!r} has no target for the problem {problem.id!r}, and grading needs targets; "
-                    f"add them to the pool, or name the benchmark that was recorded, as original=BENCHMARK."
+                    f"{self.path!r} has no target for the problem {problem.id!r}, nor samples with an answer "
+                    f"and a grade, and grading needs targets or these; add them to the pool, or name the "
+                    f"benchmark that was recorded, as original=BENCHMARK."
                 )
-        return recording.problems
+        return [
+            replace(problem, meta={**problem.meta, OWN_GRADES: graded[problem.id]})
+            if problem.id in graded
+            else problem
+            for problem in recording.problems
+        ]
+
+    def _graded(self, recording: Recording, problems: Sequence[Problem]) -> Mapping[str, JSON]:
+        """Return what the answers to these problems were graded, by problem, as plain JSON."""
+        model = recording.model.fingerprint
+        with open_pool(Path(self.path).expanduser(), columns=Columns.parse(self.columns or {})) as bank:
+            grades = own_grades(bank, model)
+            asked = {problem.id: bank.encoded(model, problem.prompt) or problem.prompt for problem in problems}
+        return {
+            name: {answer: asdict(grade) for answer, grade in grades[prompt].items()}
+            for name, prompt in asked.items()
+            if prompt in grades
+        }
 
     def _merged(self, recording: Recording) -> Sequence[Problem]:
         """Return the recorded problems with what the original's checker needs to know of them."""
@@ -82,7 +107,12 @@ class PoolBenchmark:
         return [replace(originals[problem.id], prompt=problem.prompt) for problem in recording.problems]
 
     async def grade(self, problem: Problem, answer: str | None, workers: Workers) -> Grade:
-        """Grade as the original does, else by equivalence with the target: equal keys, or in a worker."""
+        """Grade as the original does, else by equivalence with the target: equal keys, or in a worker.
+
+        Without either, as samples with this answer were graded elsewhere.
+        """
         if self._original is not None:
             return await self._original.grade(problem, answer, workers)
+        if problem.target is None:
+            return grade_as_before(problem, answer)
         return await grade_math(problem, answer, workers)

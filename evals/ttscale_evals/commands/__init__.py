@@ -7,6 +7,7 @@ from typing import Final
 BUILTINS: Final = {
     "compare": "ttscale_evals.commands.compare:compare",
     "eval": "ttscale_evals.commands.eval:evaluate",
+    "leaderboard": "ttscale_evals.commands.leaderboard:leaderboard",
     "pool": "ttscale_evals.commands.pool.app:app",
     "report": "ttscale_evals.commands.report:report",
 }

@@ -9,10 +9,13 @@ import typer
 
 from ttscale.cli.console import echo, echo_json, note, one_line, quiet_stdout, screen
 from ttscale.cli.options import AsJson
-from ttscale_evals.commands.outcomes import write_file
+from ttscale_evals.commands.outcomes import Prices, read_prices, write_file
 
 _BASELINE_HELP = "Hold all others against this system; default single and self_consistency, else all pairs."
-_BY_HELP = "tokens, seconds, usd, flops or critical_path; repeat for several."
+_BY_HELP = (
+    "tokens, seconds, usd, flops, critical_path, critical_path_seconds, work_seconds or kv_token_steps; "
+    "repeat for several."
+)
 
 
 def compare(
@@ -28,7 +31,9 @@ def compare(
         bool, typer.Option("--mixed-graders", help="Compare though grader versions differ.")
     ] = False,
     seed: Annotated[int, typer.Option("--seed", help="Of the resampling.", min=0)] = 0,
+    prices: Prices = None,
     markdown: Annotated[Path | None, typer.Option("--md", metavar="FILE", help="Write Markdown.")] = None,
+    csv: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write all numbers as CSV.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare the strategies of one or more runs, problem by problem and at matched compute."""
@@ -36,12 +41,13 @@ def compare(
         compare_systems,
         group_systems,
         load_runs,
+        render_csv,
         render_markdown,
         render_terminal,
     )
 
     with quiet_stdout():
-        loaded = load_runs(directories)
+        loaded = load_runs(directories, prices=read_prices(prices))
         groups = group_systems(loaded.systems, is_common=common, has_mixed_graders=mixed_graders)
         comparison = compare_systems(
             groups,
@@ -52,6 +58,7 @@ def compare(
             unreadable=loaded.unreadable,
         )
         write_file(markdown, lambda: render_markdown(comparison))
+        write_file(csv, lambda: render_csv(comparison))
     if as_json:
         echo_json(comparison.to_json())
     else:

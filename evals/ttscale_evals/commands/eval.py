@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from ttscale.cli.console import echo, echo_json, note, quiet_stdout, screen
-from ttscale.cli.options import MODEL_HELP, AsJson, Prices, Record
+from ttscale.cli.options import MODEL_HELP, AsJson, Prices, Record, Reuse
 from ttscale.errors import ConfigError
 from ttscale_evals.commands.outcomes import name_failures, write_reports
 from ttscale_evals.commands.replays import DEFAULT_ORDERS, Asked, compare
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
 _DISPLAYS: Final = ("auto", "bar", "plain", "none")
 _PLUGIN: Final = "NAME[:key=value,…]"
-_REPLAY_HELP: Final = "Compare strategies on the recorded samples of a bank or file."
+_REPLAY_HELP: Final = "Recorded samples of a bank or file: those of CONFIG's models, or all there are."
+_BUDGET_HELP: Final = "Of a problem: tokens=N,seconds=S …; none. Repeat for several."
 _ORDERS_HELP: Final = f"Replay in so many drawn orders as well; default {DEFAULT_ORDERS}, 0 for none."
 
 
@@ -36,9 +38,9 @@ def evaluate(
     strategies: Annotated[
         list[str] | None, typer.Option("--strategy", "-s", metavar=_PLUGIN, help="Repeat for several.")
     ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option("--model", "-m", metavar="URI", help=MODEL_HELP),
+    models: Annotated[
+        list[str] | None,
+        typer.Option("--model", "-m", metavar="URI", help=f"{MODEL_HELP} Repeat for several."),
     ] = None,
     replay: Annotated[
         Path | None, typer.Option("--replay", metavar="POOL", help=_REPLAY_HELP, show_default=False)
@@ -52,14 +54,18 @@ def evaluate(
         typer.Option("--orders", metavar="B", help=_ORDERS_HELP, show_default=False),
     ] = None,
     record: Record = None,
+    reuse: Reuse = False,
     limit: Annotated[int | None, typer.Option("--limit", help="At most so many problems a benchmark.")] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Of the sampling; default 0.")] = None,
     concurrency: Annotated[
         int | None, typer.Option("--concurrency", "--max-connections", help="Problems at work at once.")
     ] = None,
-    budget: Annotated[
-        str | None,
-        typer.Option("--budget", metavar="QUANTITY=N,…", help="Of a problem: tokens=N,seconds=S …"),
+    turns: Annotated[
+        bool, typer.Option("--turns", help="Row by row, so that seconds are each row's own.")
+    ] = False,
+    budgets: Annotated[
+        list[str] | None,
+        typer.Option("--budget", metavar="QUANTITY=N,…", help=_BUDGET_HELP),
     ] = None,
     prices: Prices = None,
     out: Annotated[
@@ -68,6 +74,9 @@ def evaluate(
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the run in --out, or beside CONFIG.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be run and what it takes at most; start nothing.")
     ] = False,
     display: Annotated[
         str, typer.Option("--display", metavar="|".join(_DISPLAYS), help="Of progress.")
@@ -81,30 +90,41 @@ def evaluate(
         "limit": limit,
         "seed": seed,
         "concurrency": concurrency,
-        "budget": budget,
+        "turns": turns or None,
+        **_one_or_several("budget", budgets),
         "prices": None if prices is None else str(prices),
     }
     settings = {name: value for name, value in given.items() if value is not None}
-    if replay is not None:
-        _check_alone(config, model, record)
+    if replay is not None and config is None:
+        if dry_run:
+            raise ConfigError("--dry-run estimates what models take, and a replay takes none; leave it out.")
+        _check_alone(models, record, reuse, budgets)
         drawn = DEFAULT_ORDERS if orders is None else orders
         asked = Asked(replay, recorded or (), benchmarks or (), strategies or (), drawn, settings)
         compare(asked, out or _new_directory(), resume=resume, display=display, as_json=as_json)
         return
     if recorded:
-        raise ConfigError("--recorded chooses among the models of a pool; name that with --replay POOL.")
+        raise ConfigError(
+            "--recorded chooses among the models of a pool; name that with --replay POOL and no config file."
+        )
     given = {
-        "model": model,
+        **_one_or_several("model", models),
         "benchmarks": benchmarks or None,
         "strategies": strategies or None,
+        "replay": None if replay is None else str(replay),
         "orders": orders,
         "record": None if record is None else str(record),
+        "reuse": reuse or None,
         "out": None if out is None else str(out),
     }
     overrides = settings | {name: value for name, value in given.items() if value is not None}
     with quiet_stdout():
         loaded = _load_config(config, overrides, resume=resume)
         directory = _directory(config, loaded, resume=resume)
+    if dry_run:
+        _estimate(loaded, directory, as_json=as_json)
+        return
+    with quiet_stdout():
         result = _run(loaded, directory, resume=resume, display=display)
         report = _write_reports(result)
     _print(result, report, as_json=as_json)
@@ -112,17 +132,28 @@ def evaluate(
         raise typer.Exit(1)
 
 
-def _check_alone(config: Path | None, model: str | None, record: Path | None) -> None:
-    """Refuse what --replay says itself.
+def _one_or_several(name: str, given: Sequence[str] | None) -> dict[str, object]:
+    """Return what was given as the config says it: under another key where there are several."""
+    if not given:
+        return {}
+    return {name: given[0]} if len(given) == 1 else {f"{name}s": list(given)}
+
+
+def _check_alone(
+    models: Sequence[str] | None, record: Path | None, reuse: bool, budgets: Sequence[str] | None
+) -> None:
+    """Refuse what --replay says itself where there is no config file.
 
     Raises:
         ConfigError: it was given as well.
     """
-    given = {"a config file": config, "--model": model, "--record": record}
+    given = {"--model": models, "--record": record, "--reuse": reuse or None}
     for other in (name for name, value in given.items() if value is not None):
         raise ConfigError(
             f"--replay POOL makes its own configuration, so it cannot be joined with {other}; leave one out."
         )
+    if budgets and len(budgets) > 1:
+        raise ConfigError("--replay POOL takes one --budget; write a config file for several.")
 
 
 def _load_config(path: Path | None, overrides: dict[str, object], *, resume: bool) -> EvalConfig:
@@ -174,6 +205,22 @@ def _run(config: EvalConfig, directory: Path, *, resume: bool, display: str) -> 
         if (directory / "config.yaml").is_file():
             note(f"interrupted; what is done is kept. Go on with: {resume_command(directory)}")
         raise
+
+
+def _estimate(config: EvalConfig, directory: Path, *, as_json: bool) -> None:
+    """Print what a run would take; nothing is started or written."""
+    from ttscale_evals.outlook import estimate, render_estimate
+    from ttscale_evals.plan import make_plan
+    from ttscale_evals.store import RunDirectory
+
+    with quiet_stdout():
+        plan = make_plan(config)
+        RunDirectory(directory).check(plan.config, resume=True)
+        estimated = estimate(plan, out=directory)
+    if as_json:
+        echo_json(estimated.to_json())
+    else:
+        echo(render_estimate(estimated, **screen(elsewhere=140)))
 
 
 def _write_reports(result: EvalResult) -> ReportData:

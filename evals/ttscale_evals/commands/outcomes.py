@@ -4,14 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from ttscale.cli.console import note, one_line
 from ttscale.errors import ConfigError
 
 if TYPE_CHECKING:
+    from ttscale.budget.prices import PriceFile
     from ttscale_evals.report import ReportData
     from ttscale_evals.result import Failure
+
+
+Prices = Annotated[
+    Path | None,
+    typer.Option("--prices", metavar="FILE", help="Price finished runs by this file, not by their own."),
+]
+
+
+def read_prices(path: Path | None) -> PriceFile | None:
+    """Return a price file if one was named.
+
+    Raises:
+        ConfigError: it is missing or not of the right form.
+    """
+    from ttscale.budget.prices import PriceFile
+
+    return None if path is None else PriceFile.read(path)
 
 
 def write_reports(data: ReportData, directory: Path) -> None:
@@ -45,5 +65,15 @@ def write_file(path: Path | None, render: Callable[[], str]) -> None:
 def name_failures(failures: Sequence[Failure]) -> None:
     """Name on standard error what was not brought to an end."""
     for failure in failures:
-        where = one_line(f"{failure.benchmark} {failure.problem} ({failure.strategy})")
+        where = one_line(f"{failure.benchmark} {failure.problem} ({_system(failure, failures)})")
         note(f"failed: {where}: {one_line(failure.error, max_chars=300)}")
+
+
+def _system(failure: Failure, failures: Sequence[Failure]) -> str:
+    """Return the strategy of a failure, with model and budget where the failures have several of them."""
+    parts = [failure.strategy]
+    if len({other.model for other in failures}) > 1:
+        parts.append(failure.model)
+    if len({other.budget for other in failures}) > 1:
+        parts.append(failure.budget or "no budget")
+    return " · ".join(parts)

@@ -50,13 +50,13 @@ class PlainLines:
 
     def __init__(self) -> None:
         """Start with nothing shown."""
-        self._row: tuple[str, str] | None = None
+        self._row: tuple[str, str, str] | None = None
         self._shown_at = 0.0
         self._shown_done = -1
 
     def __call__(self, progress: Progress) -> None:
         """Show the state of the run if it is time to."""
-        row = (progress.benchmark, progress.strategy)
+        row = (progress.benchmark, progress.strategy, progress.model)
         is_due = progress.seconds - self._shown_at >= _SECONDS_BETWEEN_LINES
         is_end = progress.done == progress.total and self._shown_done != progress.done
         if is_end or row != self._row or (is_due and progress.done != progress.total):
@@ -76,5 +76,5 @@ def describe_progress(progress: Progress) -> str:
         parts.append(f"${progress.usd:.2f}")
     if progress.done < progress.total:
         parts.append(f"{duration(progress.seconds_left)} left")
-    where = f"{one_line(progress.benchmark, max_chars=28)}, {one_line(progress.strategy, max_chars=28)}"
-    return " · ".join([*parts, where])
+    titles = filter(None, (progress.benchmark, progress.strategy, progress.model))
+    return " · ".join([*parts, ", ".join(one_line(title, max_chars=28) for title in titles)])

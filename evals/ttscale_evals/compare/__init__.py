@@ -8,6 +8,7 @@ holds them against the plain baselines at matched compute and draws the Pareto f
 from __future__ import annotations
 
 from ttscale_evals.compare.comparison import Comparison, compare_systems
+from ttscale_evals.compare.csv_lines import render_csv
 from ttscale_evals.compare.groups import Group, group_systems
 from ttscale_evals.compare.loading import Loaded, load_runs
 from ttscale_evals.compare.markdown import render_markdown
@@ -23,6 +24,7 @@ __all__ = [
     "compare_systems",
     "group_systems",
     "load_runs",
+    "render_csv",
     "render_markdown",
     "render_terminal",
 ]

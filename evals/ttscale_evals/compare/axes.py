@@ -11,7 +11,16 @@ from ttscale.types import Outcome
 from ttscale_evals.compare.groups import Group
 from ttscale_evals.report import formats
 
-AxisName = Literal["tokens", "seconds", "usd", "flops", "critical_path"]
+AxisName = Literal[
+    "tokens",
+    "seconds",
+    "usd",
+    "flops",
+    "critical_path",
+    "critical_path_seconds",
+    "work_seconds",
+    "kv_token_steps",
+]
 
 AXIS_NAMES: Final[tuple[AxisName, ...]] = get_args(AxisName)
 
@@ -26,17 +35,28 @@ class Axis:
     text: Callable[[float | None], str]
 
 
-def _usd_text(value: float | None) -> str:
-    return formats.UNKNOWN if value is None else f"{value:.3g}"
-
-
 AXES: Final[Mapping[AxisName, Axis]] = {
     "tokens": Axis(title="tokens", of=lambda outcome: outcome.usage.tokens, text=formats.count),
     "seconds": Axis(title="seconds", of=lambda outcome: outcome.seconds, text=formats.seconds),
-    "usd": Axis(title="USD", of=lambda outcome: outcome.usage.usd, text=_usd_text),
+    "usd": Axis(title="USD", of=lambda outcome: outcome.usage.usd, text=formats.dollars),
     "flops": Axis(title="FLOPs", of=lambda outcome: outcome.usage.flops, text=formats.magnitude),
     "critical_path": Axis(
         title="critical-path tokens", of=lambda outcome: outcome.critical_path_tokens, text=formats.count
+    ),
+    "critical_path_seconds": Axis(
+        title="critical-path seconds",
+        of=lambda outcome: outcome.critical_path_seconds,
+        text=formats.seconds,
+    ),
+    "work_seconds": Axis(
+        title="seconds in engines",
+        of=lambda outcome: None if outcome.work is None else outcome.work.seconds,
+        text=formats.seconds,
+    ),
+    "kv_token_steps": Axis(
+        title="KV token-steps",
+        of=lambda outcome: None if outcome.work is None else outcome.work.kv_token_steps,
+        text=formats.magnitude,
     ),
 }
 _DEFAULT: Final[tuple[AxisName, ...]] = ("tokens", "seconds", "usd", "flops")
@@ -80,6 +100,7 @@ def _ignorant(name: AxisName, groups: Sequence[Group]) -> list[str]:
 def _mend(name: AxisName) -> str:
     if name == "usd":
         return (
-            "cost unknown dollars; run them with `ttscale eval --prices FILE`, a file that names their models."
+            "cost unknown dollars; name a price file that has their models with --prices FILE, here or in "
+            "`ttscale eval`."
         )
     return f"cost unknown {AXES[name].title}; compare by another axis."

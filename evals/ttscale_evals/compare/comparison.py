@@ -17,7 +17,7 @@ from ttscale_evals.compare.means import measure
 from ttscale_evals.compare.notes import notes_of
 from ttscale_evals.compare.pairs import Pair, compare_pairs
 from ttscale_evals.compare.system import System
-from ttscale_evals.rows import Row, make_row
+from ttscale_evals.rows import Row, known_of, make_row
 from ttscale_evals.store import StoredCell
 
 
@@ -72,6 +72,7 @@ class Comparison:
             "seed": self.seed,
             "baseline": self.baseline,
             "axes": list(self.axes),
+            "how_known": known_of([entry.row for entry in self.entries]),
             "rows": [entry.to_json() for entry in self.entries],
             "pairs": [asdict(pair) | {"verdict": pair.verdict} for pair in self.pairs],
             "matched": [asdict(matched) for matched in self.matched],
@@ -159,6 +160,7 @@ def _entry(group: Group, system: System) -> Entry:
         strategy=system.strategy,
         num_problems=len(results) + system.num_planned - len(system.results),
         fingerprint="",
+        budget=system.source.budget,
     )
     return Entry(
         label=system.label,
@@ -166,5 +168,11 @@ def _entry(group: Group, system: System) -> Entry:
         budget=system.source.budget,
         seed=system.source.seed,
         is_plain=system.is_plain,
-        row=make_row(cell, results, model=system.source.model, wall_seconds=0.0),
+        row=make_row(
+            cell,
+            results,
+            model=system.source.model,
+            wall_seconds=0.0,
+            setting=system.source.setting,
+        ),
     )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ttscale_evals.compare.axes import AxisName
 from ttscale_evals.compare.groups import Group
 from ttscale_evals.compare.means import Measurements
+from ttscale_evals.report.front import dominators
 from ttscale_evals.stats import percentile_interval, wilson_interval
 
 
@@ -35,13 +35,13 @@ def draw_front(group: Group, measured: Measurements, axis: AxisName) -> list[Fro
     """Return every system of a group on one axis, the cheapest first, with what dominates it."""
     costs = measured.point.costs[axis][0].tolist()
     accuracies = measured.point.accuracy[0].tolist()
-    dominators = dominated_by(costs, accuracies)
+    dominating = dominators(list(zip(costs, accuracies, strict=True)))
     points = list[FrontPoint]()
     for place in sorted(range(len(costs)), key=lambda place: (costs[place], -accuracies[place])):
         cost_interval = percentile_interval(measured.again.costs[axis][:, place])
         num_correct = round(float(measured.correct[:, place].sum()))
         accuracy_interval = wilson_interval(num_correct, len(group.problem_ids))
-        dominator = dominators[place]
+        dominator = dominating[place]
         points.append(
             FrontPoint(
                 benchmark=group.benchmark,
@@ -57,29 +57,3 @@ def draw_front(group: Group, measured: Measurements, axis: AxisName) -> list[Fro
             )
         )
     return points
-
-
-def dominated_by(costs: Sequence[float], accuracies: Sequence[float]) -> list[int | None]:
-    """Return for each system the place of one that dominates it, ``None`` on the Pareto front.
-
-    One dominates another if it costs no more and is no less accurate, and is better in one of the two; equals
-    do not dominate each other. Of several the most accurate is named, then the cheapest.
-
-    Args:
-        costs: shape [num_systems].
-        accuracies: shape [num_systems].
-    """
-    everyone = range(len(costs))
-
-    def dominates(one: int, other: int) -> bool:
-        is_no_worse = costs[one] <= costs[other] and accuracies[one] >= accuracies[other]
-        return is_no_worse and (costs[one], accuracies[one]) != (costs[other], accuracies[other])
-
-    return [
-        min(
-            (one for one in everyone if dominates(one, other)),
-            key=lambda one: (-accuracies[one], costs[one]),
-            default=None,
-        )
-        for other in everyone
-    ]

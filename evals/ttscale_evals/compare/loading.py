@@ -9,14 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, cast
 
+from ttscale.budget.prices import PriceFile
 from ttscale.cli.console import one_line
-from ttscale.errors import ConfigError, TTScaleError
+from ttscale.errors import ConfigError, TTScaleError, UnknownPrice
 from ttscale.registry import Spec
 from ttscale.types import JSON
 from ttscale_evals.compare.system import BenchmarkKey, Source, System, labelled
 from ttscale_evals.config import EvalConfig, PluginConfig
+from ttscale_evals.pricing import Circumstances
 from ttscale_evals.replay.trials import FILE_NAME, Refusal, TrialStore
-from ttscale_evals.store import ResultStore, RunDirectory, StoredCell
+from ttscale_evals.store import Result, ResultStore, RunDirectory, StoredCell
 
 _WHERE: Final = ("path", "columns", "recorded")
 """Parameters of benchmarks that say where the problems lie, and not which they are."""
@@ -42,17 +44,24 @@ class Loaded:
     """Systems of readable runs without results to compare."""
 
 
-def load_runs(directories: Sequence[Path]) -> Loaded:
+def load_runs(directories: Sequence[Path], *, prices: PriceFile | None = None) -> Loaded:
     """Read runs, finished or not.
 
+    Args:
+        directories: of the runs.
+        prices: what dollars are by, in place of the prices that the runs were made with.
+
     Raises:
-        ConfigError: a directory is no run or is given twice, or nothing can be read of any.
+        ConfigError: a directory is no run or is given twice, nothing can be read of any, or the price file
+            lacks a model.
     """
     _check_paths(directories)
     systems, unreadable, left_out = list[System](), list[LeftOut](), list[LeftOut]()
     for path in directories:
         try:
-            found, refused = _load_run(path)
+            found, refused = _load_run(path, prices)
+        except UnknownPrice:
+            raise
         except (TTScaleError, sqlite3.Error, OSError, ValueError, TypeError, KeyError) as error:
             unreadable.append(LeftOut(what=str(path), why=_reason(error)))
         else:
@@ -77,23 +86,26 @@ def _reason(error: Exception) -> str:
     return one_line(str(error) if isinstance(error, TTScaleError) else f"its store is broken ({error})")
 
 
-def _load_run(path: Path) -> tuple[list[System], list[LeftOut]]:
+def _load_run(path: Path, prices: PriceFile | None) -> tuple[list[System], list[LeftOut]]:
     directory = RunDirectory(path)
     config = directory.config()
-    source = Source(
-        directory=str(path),
-        model=config.model_title,
-        options=config.model_options,
-        budget=_budget_text(config),
-        seed=config.seed,
-        concurrency=config.concurrency,
-        graders=_graders(path / "run.json"),
-    )
+    circumstances = Circumstances.of(directory, config, prices)
+    graders, options = _graders(path / "run.json"), {model.title: model.options for model in config.models}
     refusals = _refusals(path)
     systems, left_out = list[System](), list[LeftOut]()
     with ResultStore(directory.store_path) as store:
-        for cell in store.cells():
-            system = _system(cell, store, config, source)
+        for cell in directory.cells(store):
+            source = Source(
+                directory=str(path),
+                model=cell.model,
+                options=options.get(cell.model, {}),
+                budget=cell.budget,
+                seed=config.seed,
+                setting=circumstances.setting,
+                graders=graders,
+            )
+            results = circumstances.priced(store.results(cell.number), model=cell.model)
+            system = _system(cell, results, config, source)
             what = f"{cell.strategy} on {cell.benchmark} in {path}"
             if cell.number in refusals:
                 left_out.append(LeftOut(what=what, why=refusals[cell.number].reason))
@@ -104,7 +116,7 @@ def _load_run(path: Path) -> tuple[list[System], list[LeftOut]]:
     return systems, left_out
 
 
-def _system(cell: StoredCell, store: ResultStore, config: EvalConfig, source: Source) -> System:
+def _system(cell: StoredCell, results: Sequence[Result], config: EvalConfig, source: Source) -> System:
     strategy, benchmark = _entry(config.strategies, cell.strategy), _entry(config.benchmarks, cell.benchmark)
     params = {name: value for name, value in benchmark.params.items() if name not in _WHERE}
     return System(
@@ -113,7 +125,7 @@ def _system(cell: StoredCell, store: ResultStore, config: EvalConfig, source: So
         strategy=cell.strategy,
         name=strategy.name,
         params=strategy.params,
-        results={result.problem_id: result for result in store.results(cell.number)},
+        results={result.problem_id: result for result in results},
         num_planned=cell.num_problems,
     )
 
@@ -123,11 +135,6 @@ def _entry(entries: Sequence[PluginConfig], title: str) -> Spec:
     if found is None:
         raise ConfigError(f"its config does not name {title!r}, which its store has")
     return found.spec
-
-
-def _budget_text(config: EvalConfig) -> str:
-    limits = cast("Mapping[str, float] | None", config.plain()["budget"]) or {}
-    return ",".join(f"{name}={value:g}" for name, value in limits.items())
 
 
 def _graders(path: Path) -> Mapping[str, str]:

@@ -28,12 +28,11 @@ def notes_of(
     # The label tells apart what strategy and model may not.
     titled = [replace(row, strategy=s.label, model="") for row, s in zip(rows, systems, strict=True)]
     notes = footnotes(titled)
-    notes += [_supportable(row) for row in titled if row.errors]
     notes += [_without_errors(pair) for pair in pairs if pair.difference_errors_excluded is not None]
     for group in groups:
         notes += _about_group(group, baseline)
     notes += _only_somewhere(groups)
-    concurrencies = sorted({system.source.concurrency for system in systems})
+    concurrencies = sorted({system.source.setting.concurrency or 0 for system in systems})
     if len(concurrencies) > 1:
         listed = ", ".join(map(str, concurrencies))
         notes.append(f"Seconds were measured at different concurrency ({listed}): do not compare latency.")
@@ -49,14 +48,6 @@ def _only_somewhere(groups: Sequence[Group]) -> list[str]:
         for group, directories in zip(groups, runs, strict=True)
         if len(directories) < num_runs
     ]
-
-
-def _supportable(row: Row) -> str:
-    high = (row.num_correct + row.errors) / row.num_problems
-    return (
-        f"{row.strategy} on {row.benchmark}: whatever its failed problems would have been, its accuracy lies "
-        f"between {formats.percent(row.accuracy)} and {formats.percent(high)}."
-    )
 
 
 def _without_errors(pair: Pair) -> str:

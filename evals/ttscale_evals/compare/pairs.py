@@ -167,14 +167,10 @@ def _without_errors(
 
 def _judge(pair: Pair, paired: PairedDifference, *, p_adjusted: float, num_pairs: int) -> Pair:
     """Say who is better, given the p-value that is corrected for the number of pairs."""
-    leaves_zero_out = pair.difference_low > 0 or pair.difference_high < 0
-    if leaves_zero_out and p_adjusted <= 1.0 - CONFIDENCE:
+    judged = replace(paired, p_value=p_adjusted)
+    if judged.is_told_apart:
         better = pair.ours if pair.difference > 0 else pair.theirs
         return replace(pair, p_adjusted=p_adjusted, better=better)
-    needed = None
-    if pair.difference != 0:
-        # Holm's method asks this much of the first pair that it decides.
-        strict = replace(paired, confidence=1.0 - (1.0 - CONFIDENCE) / num_pairs)
-        needed = problems_needed(strict, difference=pair.difference)
-        needed = None if needed is None else max(needed, pair.num_problems + 1)
-    return replace(pair, p_adjusted=p_adjusted, problems_needed=needed)
+    # Holm's method asks this much of the first pair that it decides.
+    strict = replace(judged, confidence=1.0 - (1.0 - CONFIDENCE) / num_pairs)
+    return replace(pair, p_adjusted=p_adjusted, problems_needed=problems_needed(strict))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from ttscale.types import JSON
+from ttscale_evals.rows import Setting
 from ttscale_evals.store import Result
 
 SIZE: Final = "n"
@@ -26,7 +27,7 @@ class Source:
     """As in ``--budget``; empty: none."""
     seed: int
     """Of the sampling."""
-    concurrency: int
+    setting: Setting
     graders: Mapping[str, str]
     """Versions of the packages that judge answers, by name."""
 

@@ -13,7 +13,8 @@ from ttscale_evals.compare.fronts import FrontPoint
 from ttscale_evals.compare.matched import MatchedCost, Point
 from ttscale_evals.compare.pairs import Pair
 from ttscale_evals.report import formats
-from ttscale_evals.report.leaderboard import accuracy_text
+from ttscale_evals.report.row_texts import accuracy_text, not_judged
+from ttscale_evals.rows import Row
 
 Item = TypeVar("Item")
 Key = TypeVar("Key")
@@ -83,26 +84,44 @@ def _dominated(points: Sequence[FrontPoint]) -> set[tuple[str, str]]:
 
 def _systems(benchmark: str, entries: Sequence[Entry], dominated: set[tuple[str, str]]) -> Table:
     ordered = sorted(entries, key=lambda e: (-(e.row.accuracy or 0.0), e.row.tokens_per_problem or 0.0))
+    shown = [column for column in _SYSTEM_COLUMNS if column.title in _ALWAYS or _is_known(column, entries)]
     return Table(
         title=benchmark,
-        columns=("system", "accuracy [95 %]", "n", "errors", "unparsed", "tokens", "p50 s"),
+        columns=("system", *(column.title for column in shown)),
         texts=frozenset({"system"}),
         lines=tuple(
             Line(
-                cells=(
-                    entry.label,
-                    accuracy_text(entry.row),
-                    formats.count(entry.row.num_problems),
-                    formats.count(entry.row.errors),
-                    formats.count(entry.row.unparsed),
-                    formats.count(entry.row.tokens_per_problem),
-                    formats.seconds(entry.row.latency_p50_seconds),
-                ),
+                cells=(entry.label, *(column.text(entry.row) for column in shown)),
                 is_dim=(benchmark, entry.label) in dominated,
             )
             for entry in ordered
         ),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    title: str
+    text: Callable[[Row], str]
+    number: Callable[[Row], float | None]
+
+
+_SYSTEM_COLUMNS: Final = (
+    _Column("accuracy [95 %]", accuracy_text, lambda row: row.accuracy),
+    _Column("n", lambda row: formats.count(row.num_problems), lambda row: row.num_problems),
+    _Column("errors", lambda row: formats.count(row.errors), lambda row: row.errors),
+    _Column("unparsed", lambda row: formats.count(row.unparsed), lambda row: row.unparsed),
+    _Column("truncated", lambda row: formats.count(row.truncated), lambda row: row.truncated),
+    _Column("not judged", lambda row: formats.count(not_judged(row)), not_judged),
+    _Column("tokens", lambda row: formats.count(row.tokens_per_problem), lambda row: row.tokens_per_problem),
+    _Column("p50 s", lambda row: formats.seconds(row.latency_p50_seconds), lambda row: row.latency_p50_seconds),
+)
+_ALWAYS: Final = ("accuracy [95 %]", "n", "errors", "unparsed", "tokens", "p50 s")
+
+
+def _is_known(column: _Column, entries: Sequence[Entry]) -> bool:
+    """Whether a column has something to say: a number that is neither unknown nor 0."""
+    return any(column.number(entry.row) for entry in entries)
 
 
 def _pairs(benchmark: str, pairs: Sequence[Pair], *, num_pairs: int) -> Table:
@@ -115,7 +134,7 @@ def _pairs(benchmark: str, pairs: Sequence[Pair], *, num_pairs: int) -> Table:
             Line(
                 cells=(
                     pair.verdict,
-                    _points(pair.difference, pair.difference_low, pair.difference_high),
+                    points_text(pair.difference, pair.difference_low, pair.difference_high),
                     f"{pair.num_ours_only}:{pair.num_theirs_only}",
                     p_text(pair.p_adjusted),
                 ),
@@ -141,7 +160,7 @@ def _matched(title: str, axis: AxisName, found: Sequence[MatchedCost]) -> Table:
                 cells=(
                     matched.system,
                     text(matched.cost),
-                    _points(matched.difference, matched.difference_low, matched.difference_high),
+                    points_text(matched.difference, matched.difference_low, matched.difference_high),
                     _nearest(matched, text),
                 )
             )
@@ -183,7 +202,8 @@ def _accuracy(point: FrontPoint) -> str:
     return f"{formats.percent(point.accuracy)} {formats.interval(point.accuracy_low, point.accuracy_high)}"
 
 
-def _points(difference: float | None, low: float | None, high: float | None) -> str:
+def points_text(difference: float | None, low: float | None, high: float | None) -> str:
+    """Return a difference with its interval in points, ``+1.2 [-0.3, +2.8]``; a dash where it is not known."""
     if difference is None:
         return formats.UNKNOWN
     return f"{formats.points(difference)} [{formats.points(low)}, {formats.points(high)}]"

@@ -28,12 +28,13 @@ def render_terminal(comparison: Comparison, *, width: int = 120, color: bool = F
         width: of the terminal in columns; long names are folded.
         color: whether to write escape sequences: winners in bold, dominated systems grey.
     """
-    tables = [_table(table) for table in tables_of(comparison)]
+    tables = [draw_table(table) for table in tables_of(comparison)]
     notes = [Text(one_line(line), style="dim") for line in (LEGEND, *comparison.notes)]
     return drawn([*tables, *notes], width=width, color=color) + "\n"
 
 
-def _table(table: Table) -> RichTable:
+def draw_table(table: Table) -> RichTable:
+    """Return a table with its title, to be drawn."""
     shown = empty_table(table.title)
     for column in table.columns:
         add_column(shown, column, is_number=column not in table.texts)

@@ -3,6 +3,17 @@
 from __future__ import annotations
 
 from ttscale_evals.metrics.accuracy import Accuracy, accuracy_of
-from ttscale_evals.metrics.cost import Latency, latency_of, total_usage
+from ttscale_evals.metrics.basis import Basis, how_known
+from ttscale_evals.metrics.cost import EngineWork, Latency, engine_work_of, latency_of, total_usage
 
-__all__ = ["Accuracy", "Latency", "accuracy_of", "latency_of", "total_usage"]
+__all__ = [
+    "Accuracy",
+    "Basis",
+    "EngineWork",
+    "Latency",
+    "accuracy_of",
+    "engine_work_of",
+    "how_known",
+    "latency_of",
+    "total_usage",
+]

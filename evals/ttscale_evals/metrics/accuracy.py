@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ttscale_evals.stats import Interval, wilson_interval
+from ttscale_evals.stats import Interval, honest_accuracy, wilson_interval
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +21,8 @@ class Accuracy:
     """Wilson, 95 %, of `value`."""
     errors_excluded: float | None
     """The share among problems without error; ``None`` when it is the same as `value`."""
+    supportable: Interval | None
+    """From all errors wrong to all of them right; ``None`` when there are no errors."""
 
 
 def accuracy_of(correct: Sequence[bool], failed: Sequence[bool]) -> Accuracy:
@@ -33,15 +35,23 @@ def accuracy_of(correct: Sequence[bool], failed: Sequence[bool]) -> Accuracy:
     num_problems, num_errors = len(correct), sum(failed)
     num_correct = sum(right and not error for right, error in zip(correct, failed, strict=True))
     if num_problems == 0:
-        value = interval = None
-    else:
-        value, interval = num_correct / num_problems, wilson_interval(num_correct, num_problems)
-    without = num_problems - num_errors
+        return Accuracy(
+            num_problems=0,
+            num_correct=0,
+            num_errors=0,
+            value=None,
+            interval=None,
+            errors_excluded=None,
+            supportable=None,
+        )
+    pairs = zip(correct, failed, strict=True)
+    honest = honest_accuracy([[None if error else float(right)] for right, error in pairs])
     return Accuracy(
         num_problems=num_problems,
         num_correct=num_correct,
         num_errors=num_errors,
-        value=value,
-        interval=interval,
-        errors_excluded=num_correct / without if num_errors and without else None,
+        value=num_correct / num_problems,
+        interval=wilson_interval(num_correct, num_problems),
+        errors_excluded=honest.errors_excluded if num_errors else None,
+        supportable=honest.supportable if num_errors else None,
     )

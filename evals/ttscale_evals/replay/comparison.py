@@ -16,7 +16,7 @@ from ttscale_evals.progress import ProgressListener
 from ttscale_evals.replay.expand import Comparison, Expanded, Expansion, LeftOut, expand
 from ttscale_evals.replay.totals import totals
 from ttscale_evals.result import EvalResult, Failure
-from ttscale_evals.rows import Row
+from ttscale_evals.rows import Row, known_of
 from ttscale_evals.runner import evaluate
 from ttscale_evals.store import RunDirectory
 
@@ -55,6 +55,8 @@ class Compared:
             "seed": self.results[0].config.seed if self.results else 0,
             "out": str(self.out),
             "run_dirs": [str(result.run_dir) for result in self.results],
+            "is_complete": all(row.is_complete for row in self.rows),
+            "how_known": known_of(self.rows),
             "rows": [row.to_json() for row in self.rows],
             "totals": [total.to_json() for total in totals(self.rows)],
             "left_out": [asdict(one) for one in self.left_out],

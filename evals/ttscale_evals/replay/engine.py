@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, cast
 
 from ttscale.answers import WORKER_FUNCTION
+from ttscale.backends import Backend
 from ttscale.backends.replay import ReplayBackend
 from ttscale.budget import PriceTable
 from ttscale.engine import Engine
@@ -24,8 +25,14 @@ class ReplayEngine(Engine):
     back in every strategy and order, so each pair of them goes to math-verify once.
     """
 
-    def __init__(self, backend: ReplayBackend, *, prices: PriceTable | None = None) -> None:
-        super().__init__(backend, prices=prices, max_in_flight=_NO_LIMIT)
+    def __init__(
+        self,
+        backend: ReplayBackend,
+        *,
+        prices: PriceTable | None = None,
+        models: Mapping[str, Backend] | None = None,
+    ) -> None:
+        super().__init__(backend, prices=prices, models=models, max_in_flight=_NO_LIMIT)
 
     def _new_workers(self) -> Workers:
         return RememberingWorkers(super()._new_workers())

@@ -220,6 +220,12 @@ def _notes(recording: Recording) -> Iterator[str]:
             f"{where}: strategies draw at most {least} samples, since the problem {recording.fewest.id!r} "
             f"has no more; others have up to {most}."
         )
+    num_untold = sum(problem.target is None for problem in recording.problems)
+    if num_untold and not _has_own_checker(recording.benchmark):
+        yield (
+            f"{where}: {num_untold} of {len(recording.problems)} problems have no target; an answer to these "
+            f"is graded as most of the recorded samples that gave it were graded where they are from."
+        )
     if recording.other_settings:
         chosen = ", ".join(f"{name}={value!r}" for name, value in recording.sampling.items())
         yield (

@@ -15,7 +15,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ttscale_evals.stats import Interval, resampled_means
+from ttscale_evals.stats import percentile_interval, resampled_means
 
 Floats = NDArray[np.float64]
 
@@ -142,7 +142,7 @@ def average(measured: Measured, *, num_orders: int, seed: int, num_resamples: in
         num_resamples: >= 1.
     """
     means = resampled_means(measured.correct[:, None], seed=seed, num_resamples=num_resamples)
-    interval = _interval(means[:, 0])
+    interval = percentile_interval(means[:, 0])
     return Average(
         num_orders=num_orders,
         accuracy=float(measured.correct.mean()),
@@ -248,7 +248,7 @@ def _at_equal_cost(point: _Pair, again: _Pair) -> AtEqualCost:
     place = place_of(point.cost, point.costs)
     matching = float(value_at(place, point.reference)[0])
     differences = again.accuracy - value_at(place_of(again.cost, again.costs), again.reference)
-    interval = _interval(differences)
+    interval = percentile_interval(differences)
     return AtEqualCost(
         cost=mean,
         reference_samples=1.0 + float(place[0]),
@@ -327,7 +327,7 @@ def _at_equal_accuracy(point: _Pair, again: _Pair) -> AtEqualAccuracy:
             note=_WHY_NOT.get(reached, "the majority costs nothing"),
         )
     needed_again = cost_of_accuracy(again.accuracy, again.reference, again.costs)
-    interval = _interval(1.0 - again.cost / np.maximum(needed_again, _SLACK))
+    interval = percentile_interval(1.0 - again.cost / np.maximum(needed_again, _SLACK))
     return AtEqualAccuracy(
         tokens=tokens,
         reference_tokens=needed,
@@ -335,8 +335,3 @@ def _at_equal_accuracy(point: _Pair, again: _Pair) -> AtEqualAccuracy:
         saving_low=interval.low,
         saving_high=interval.high,
     )
-
-
-def _interval(values: Floats) -> Interval:
-    low, high = np.quantile(values, [0.025, 0.975])
-    return Interval(float(low), float(high))

@@ -28,6 +28,8 @@ class Recording:
     """At least one; the target is ``None`` where it is not known."""
     num_samples: Sequence[int]
     """Whole samples of each problem; may be 0."""
+    settings: Settings | None
+    """``None``: unknown."""
     sampling: Mapping[str, JSON]
     """What a strategy must ask for to get these samples, beside what it asks for by default."""
     other_settings: Sequence[str]
@@ -157,6 +159,7 @@ def _recording(
         benchmark=benchmark,
         problems=[problem for problem, _ in counted.values()],
         num_samples=[count for _, count in counted.values()],
+        settings=settings,
         sampling=_sampling(model, settings, heads),
         other_settings=list(others),
         capabilities=capabilities,

@@ -106,9 +106,7 @@ class ReplaySession:
         self._deal(cell, order)
         rows = list[tuple[float, ...]]()
         for problem in cell.problems:
-            outcome = await self._engine.solve(
-                problem, strategy=cell.strategy, budget=self._plan.config.budget, seed=order
-            )
+            outcome = await self._engine.solve(problem, strategy=cell.strategy, budget=cell.budget, seed=order)
             if self.judge(cell, problem, outcome) is not None:
                 return None
             is_right = outcome.stop_reason != "error" and await self._is_right(cell, problem, outcome.answer)
@@ -128,9 +126,9 @@ class ReplaySession:
     async def measure_references(self) -> None:
         """Compute what plain majority voting comes to on each benchmark, where that is not known yet."""
         known = self._trials.references()
-        firsts = {cell.benchmark_title: cell for cell in reversed(self._plan.cells)}
-        for title, cell in firsts.items():
-            if title in known:
+        firsts = {(cell.benchmark_title, cell.model.title): cell for cell in reversed(self._plan.cells)}
+        for (title, model), cell in firsts.items():
+            if (title, model) in known or (title, "") in known:
                 continue
 
             async def is_right(problem: Problem, answer: str | None, of: Cell = cell) -> bool:
@@ -143,7 +141,7 @@ class ReplaySession:
             held = [answers for answers in found if answers is not None]
             reference = make_reference(held, self.orders) if len(held) == len(found) else None
             if reference is not None:
-                self._trials.set_reference(title, reference)
+                self._trials.set_reference(title, model, reference)
 
 
 def orders_of(plan: Plan) -> Sequence[int]:

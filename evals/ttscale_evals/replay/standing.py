@@ -35,7 +35,7 @@ class Standing:
             cell: the row's.
             results: in the recorded order of the samples, by position.
         """
-        reference = self.references.get(cell.benchmark)
+        reference = self.references.get((cell.benchmark, cell.model), self.references.get((cell.benchmark, "")))
         if self._num_orders == 0:
             if len(results) != cell.num_problems or any(result.is_failed for result in results):
                 return None, None

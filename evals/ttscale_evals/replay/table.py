@@ -15,7 +15,7 @@ from ttscale_evals.drawing import add_column, drawn, empty_table
 from ttscale_evals.replay.matched import AtEqualCost, Matched
 from ttscale_evals.replay.totals import Total, totals
 from ttscale_evals.report import formats
-from ttscale_evals.report.leaderboard import difference_text, saving_text
+from ttscale_evals.report.row_texts import difference_text, saving_text
 from ttscale_evals.rows import Row
 
 _FOOTNOTES: Final = (

@@ -84,13 +84,19 @@ class TrialStore:
         """Forget that a cell could not be replayed: it is tried again."""
         self._write("DELETE FROM refusals WHERE cell = ?", cell)
 
-    def set_reference(self, benchmark: str, reference: Reference) -> None:
-        """Commit what a benchmark's recordings are worth under plain majority voting."""
+    def clear(self) -> None:
+        """Forget everything: the run is to have other rows or more problems."""
+        with transaction(self._connection):
+            for table in ("trials", "refusals", "reference_votes"):
+                self._connection.execute(f"DELETE FROM {table}")  # noqa: S608  # no input in it
+
+    def set_reference(self, benchmark: str, model: str, reference: Reference) -> None:
+        """Commit what a model's recordings on a benchmark are worth under plain majority voting."""
         arrays = {"any_correct": reference.any_correct, "prompt_tokens": reference.prompt_tokens}
         arrays |= _named(reference.single, "single/") | _named(reference.recorded, "recorded/")
         if reference.shuffled is not None:
             arrays |= _named(reference.shuffled, "shuffled/")
-        row = (json.dumps(benchmark), _pack(arrays))
+        row = (json.dumps([benchmark, model]), _pack(arrays))
         self._write("INSERT OR REPLACE INTO reference_votes VALUES (?, ?)", *row)
 
     def _write(self, statement: str, *row: object) -> None:
@@ -118,10 +124,10 @@ class TrialStore:
             for cell, problem, reason in rows
         }
 
-    def references(self) -> Mapping[str, Reference]:
-        """Return the references by title of the benchmark."""
+    def references(self) -> Mapping[tuple[str, str], Reference]:
+        """Return the references by titles of benchmark and model; an older version left its one model empty."""
         rows = self._connection.execute("SELECT benchmark, content FROM reference_votes")
-        return {json.loads(benchmark): self._reference(_arrays(content)) for benchmark, content in rows}
+        return {_titles(json.loads(whose)): self._reference(_arrays(content)) for whose, content in rows}
 
     def _reference(self, arrays: Mapping[str, Floats]) -> Reference:
         recorded = self._unpack(Curve, arrays, "recorded/")
@@ -142,6 +148,10 @@ class TrialStore:
         if name not in arrays:
             raise DataError(f"{str(self._path)!r} is damaged: {name} is missing; run the replay again.")
         return arrays[name]
+
+
+def _titles(whose: str | list[str]) -> tuple[str, str]:
+    return (whose, "") if isinstance(whose, str) else (whose[0], whose[1])
 
 
 def _named(part: Measured | Curve, prefix: str = "") -> dict[str, Floats]:

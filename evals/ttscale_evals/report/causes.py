@@ -52,11 +52,11 @@ def causes(answers: Sequence[Answer]) -> Causes:
     counts = Counter(title for found in titles for title in found)
     order = {title: place for place, (title, _) in enumerate(counts.most_common())}
     benchmarks: dict[str, set[str]] = {title: set() for title in order}
-    strategies: dict[str, set[tuple[str, str]]] = {title: set() for title in order}
+    strategies: dict[str, set[tuple[str, str, str]]] = {title: set() for title in order}
     for answer, found in zip(answers, titles, strict=True):
         for title in found:
             benchmarks[title].add(answer.benchmark)
-            strategies[title].add((answer.strategy, answer.model))
+            strategies[title].add((answer.strategy, answer.model, answer.budget))
     groups = tuple(
         Cause(
             title=title,

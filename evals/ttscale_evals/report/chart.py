@@ -13,8 +13,9 @@ from ttscale.errors import ParameterError
 from ttscale.registry import Spec
 from ttscale.types import JSON
 from ttscale_evals.report import formats
-from ttscale_evals.report.front import dominated, front
-from ttscale_evals.report.leaderboard import accuracy_text, flops_per_problem
+from ttscale_evals.report.front import Point, dominators, front
+from ttscale_evals.report.naming import Naming
+from ttscale_evals.report.row_texts import accuracy_text, flops_per_problem, usd_per_problem
 from ttscale_evals.report.text import label
 from ttscale_evals.rows import Row
 
@@ -55,11 +56,25 @@ AXES: Final = (
         text=formats.count,
     ),
     Axis(
+        key="path_seconds",
+        name="critical-path seconds",
+        title="critical-path seconds per problem",
+        of=lambda row: row.critical_path_seconds_per_problem,
+        text=formats.seconds,
+    ),
+    Axis(
+        key="kv",
+        name="KV token-steps",
+        title="KV token-steps per problem",
+        of=lambda row: row.kv_token_steps_per_problem,
+        text=formats.magnitude,
+    ),
+    Axis(
         key="usd",
         name="US dollars",
         title="US dollars per problem",
-        of=lambda row: None if row.usd is None or not row.num_problems else row.usd / row.num_problems,
-        text=lambda value: formats.UNKNOWN if value is None else f"{value:.3g} $",
+        of=usd_per_problem,
+        text=formats.dollars,
     ),
 )
 
@@ -81,16 +96,16 @@ def chart(rows: Sequence[Row], axes: Sequence[Axis]) -> dict[str, JSON]:
         has no place on a logarithmic axis), and under ``front`` whether it is on the Pareto front of an axis.
         What was not run is on none.
     """
-    several_models = len({row.model for row in rows}) > 1
+    naming = Naming(rows)
     drawn = [row for row in rows if row.accuracy is not None]
     fronts = {axis.key: front([_place(row, axis) for row in drawn]) for axis in axes}
     points: list[JSON] = []
     for number, row in enumerate(drawn):
         points.append(
             {
-                "name": label(f"{row.strategy} · {row.model}" if several_models else row.strategy),
-                "curve": label(_curve(row, several_models)),
-                "numbers": label(_numbers(row)),
+                "name": label(naming.name(row)),
+                "curve": label(_curve(row, naming)),
+                "numbers": label(", ".join([*_numbers(row), *naming.budget(row)])),
                 "accuracy": row.accuracy,
                 "low": row.accuracy_low,
                 "high": row.accuracy_high,
@@ -106,10 +121,10 @@ def chart(rows: Sequence[Row], axes: Sequence[Axis]) -> dict[str, JSON]:
 
 def is_dominated(rows: Sequence[Row]) -> list[bool]:
     """Return of each row of a benchmark whether another is as accurate for as few tokens, and better in one."""
-    return dominated([_place(row, AXES[0]) for row in rows])
+    return [place is not None for place in dominators([_place(row, AXES[0]) for row in rows])]
 
 
-def _place(row: Row, axis: Axis) -> tuple[float | None, float | None]:
+def _place(row: Row, axis: Axis) -> Point:
     return (None, None) if row.is_bound else (_cost(row, axis), row.accuracy)
 
 
@@ -117,15 +132,15 @@ def _cost(row: Row, axis: Axis) -> float | None:
     return axis.of(row) or None
 
 
-def _curve(row: Row, several_models: bool) -> str:
-    """Return the name of the line a row is on."""
+def _curve(row: Row, naming: Naming) -> str:
+    """Return the name of the line a row is on: rows that differ in numbers or budget only are on one."""
     spec, numbers = _split(row.strategy)
     name = str(Spec(spec.name, {key: value for key, value in spec.params.items() if key not in numbers}))
-    return f"{name} · {row.model}" if several_models else name
+    return " · ".join([name, *naming.model(row)])
 
 
-def _numbers(row: Row) -> str:
-    return ", ".join(f"{name}={value:g}" for name, value in _split(row.strategy)[1].items())
+def _numbers(row: Row) -> list[str]:
+    return [f"{name}={value:g}" for name, value in _split(row.strategy)[1].items()]
 
 
 def _split(strategy: str) -> tuple[Spec, dict[str, float]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Mapping, Sequence
 
 from ttscale.cli.console import one_line
@@ -13,14 +14,19 @@ from ttscale_evals.rows import Row
 
 def render_csv(rows: Sequence[Row]) -> str:
     """Return the rows with a header line; unknown values are empty."""
-    documents = [_flat(row.to_json()) for row in rows]
+    return csv_of([row.to_json() for row in rows])
+
+
+def csv_of(given: Sequence[Mapping[str, JSON]]) -> str:
+    """Return documents as lines, with a column for each field that one of them has; unknown is empty."""
+    documents = [_flat(document) for document in given]
     written = io.StringIO()
     names = dict.fromkeys(name for document in documents for name in document)
     parted = {name.partition(".")[0] for name in names if "." in name}  # shown by their parts
     shown = [name for name in names if name not in parted]
     writer = csv.DictWriter(written, shown, lineterminator="\n", extrasaction="ignore")
     writer.writeheader()
-    writer.writerows({name: _cell(value) for name, value in document.items()} for document in documents)
+    writer.writerows({name: csv_cell(value) for name, value in document.items()} for document in documents)
     return written.getvalue()
 
 
@@ -35,7 +41,10 @@ def _flat(document: Mapping[str, JSON]) -> dict[str, JSON]:
     return flat
 
 
-def _cell(value: JSON) -> object:
+def csv_cell(value: JSON) -> object:
+    """Return a value as a cell, in which no text begins as a formula does."""
+    if isinstance(value, list | tuple):
+        value = json.dumps(value, ensure_ascii=False)
     if not isinstance(value, str):
         return value
     text = one_line(value)

@@ -36,6 +36,8 @@ class Answer:
     """Why it is not plainly right or wrong, see `ttscale_evals.benchmarks.base.Grade`."""
     candidates: tuple[Candidate, ...] = ()
     """The answers the strategy chose among."""
+    budget: str = ""
+    """Limits of the problem, as in ``--budget``; empty: there is none."""
     spans: tuple[Mapping[str, JSON], ...] = ()
     """What was done when, with every sample's text, as in `Outcome.trace`; empty where it was not kept."""
 

@@ -9,28 +9,31 @@ Point: TypeAlias = tuple[float | None, float | None]
 """Cost and accuracy; ``None`` is unknown."""
 
 
-def front(points: Sequence[Point]) -> list[bool]:
-    """Return of each point whether no other one is at least as good in both, and better in one.
+def dominators(points: Sequence[Point]) -> list[int | None]:
+    """Return for each point the place of one that dominates it; ``None``: none does, or it is unknown.
 
-    Points of unknown cost or accuracy are not on the front. Equal points are on it, or off it, together.
+    One dominates another if it costs no more and is no less accurate, and is better in one of the two; equals
+    do not dominate each other, and what is unknown dominates nothing. Of several the most accurate is named,
+    then the cheapest, then the first.
     """
-    on_front = [False] * len(points)
     known = sorted(
         (cost, -accuracy, place)
         for place, (cost, accuracy) in enumerate(points)
         if cost is not None and accuracy is not None
     )
-    best: tuple[float, float] | None = None  # of the front so far: its last, most accurate point
+    found: list[int | None] = [None] * len(points)
+    best: tuple[float, float, int] | None = None  # the most accurate so far, and the cheapest of those
     for cost, minus, place in known:
-        if best is None or minus < best[1] or (cost, minus) == best:
-            on_front[place] = True
-            best = (cost, minus)
-    return on_front
+        if best is None or minus < best[1]:
+            best = (cost, minus, place)
+        elif (cost, minus) != best[:2]:
+            found[place] = best[2]
+    return found
 
 
-def dominated(points: Sequence[Point]) -> list[bool]:
-    """Return of each point whether another is at least as good in both and better in one; unknown: no."""
+def front(points: Sequence[Point]) -> list[bool]:
+    """Return of each point whether it is known, and no other one dominates it."""
     return [
-        cost is not None and accuracy is not None and not kept
-        for (cost, accuracy), kept in zip(points, front(points), strict=True)
+        None not in point and dominator is None
+        for point, dominator in zip(points, dominators(points), strict=True)
     ]

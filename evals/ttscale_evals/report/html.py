@@ -7,21 +7,21 @@ script puts into text nodes; see `ttscale_evals.report.text` for what becomes of
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import html
-import re
-from collections.abc import Sequence
-from importlib import resources
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import ttscale
 from ttscale.types import JSON
+from ttscale_evals.metrics import Basis
 from ttscale_evals.report import formats
+from ttscale_evals.report.assembly import assemble, asset, escaped, list_items
 from ttscale_evals.report.causes import Cause, causes
 from ttscale_evals.report.chart import Axis, chart, is_dominated, known_axes
+from ttscale_evals.report.column import Column
+from ttscale_evals.report.columns import bases, columns, known_note
 from ttscale_evals.report.data import ReportData, RunInfo
-from ttscale_evals.report.leaderboard import Column, Group, columns, footnotes, group_rows
+from ttscale_evals.report.leaderboard import Group, footnotes, group_rows
 from ttscale_evals.report.pack import MAX_DETAIL_CHARS, json_for_script, pack
 from ttscale_evals.report.text import label, shown
 from ttscale_evals.rows import Row
@@ -29,7 +29,6 @@ from ttscale_evals.rows import Row
 MAX_ANSWERS: Final = 200_000
 """Most answers the page holds; the run's store holds all."""
 _MAX_CONFIG_CHARS: Final = 100_000
-_MAX_OPEN_NOTES: Final = 12
 _SCRIPTS: Final = ("common.js", "chart.js", "leaderboard.js", "timeline.js", "details.js", "problems.js")
 
 
@@ -49,20 +48,21 @@ def render_html(
         max_detail_chars: of all samples and time lines together, compressed; beyond that they are left out,
             question by question, and the page says so.
     """
-    style, script = _asset("page.css"), "\n".join(_asset(name) for name in _SCRIPTS)
     groups, axes = group_rows(data.rows), known_axes(data.rows)
+    shown_columns = columns(data.rows, more=True)
+    known = bases(shown_columns, data.rows)
     answers = data.answers[:max_answers]
     found = causes(answers)
     packed = pack(answers, found, max_detail_chars=max_detail_chars)
     omitted = _omitted("answers are", len(data.answers) - max_answers)
     parts = {
-        "policy": html.escape(_policy(style, script)),
-        "title": _label(title),
-        "style": style,
+        "title": escaped(title),
         "summary": _summary(data),
         "axes": "".join(_axis(axis, is_first=axis is axes[0]) for axis in axes),
-        "leaderboard": "\n".join(_table(group, columns(data.rows)) for group in groups),
-        "footnotes": _items(footnotes(data.rows)),
+        "columns": "".join(_choice(column) for column in shown_columns if column.key != "strategy"),
+        "leaderboard": "\n".join(_table(group, shown_columns, known) for group in groups),
+        "known": escaped(known_note(shown_columns, data.rows), max_chars=2_000),
+        "footnotes": list_items(footnotes(data.rows)),
         "causes": _causes(found.groups),
         "omitted": omitted + _omitted("questions' samples are", packed.num_left_out),
         "runs": "\n".join(_run(run) for run in data.runs),
@@ -70,48 +70,19 @@ def render_html(
         "data": json_for_script(_charts(groups, axes)),
         "index": packed.index,
         "packets": "\n".join(packed.packets),
-        "script": script,
     }
-    return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], _asset("page.html"))
-
-
-def _asset(name: str) -> str:
-    return resources.files("ttscale_evals.report").joinpath("page", name).read_text(encoding="utf-8")
+    script = "\n".join(asset(name) for name in _SCRIPTS)
+    return assemble(asset("page.html"), style=asset("page.css"), script=script, parts=parts)
 
 
 def _omitted(what: str, number: int) -> str:
     return f'<p class="note">{number:,} more {what} in the run store only.</p>' if number > 0 else ""
 
 
-def _policy(style: str, script: str) -> str:
-    return (
-        f"default-src 'none'; script-src 'sha256-{_hash(script)}'; style-src 'sha256-{_hash(style)}'; "
-        f"base-uri 'none'; form-action 'none'"
-    )
-
-
-def _hash(text: str) -> str:
-    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-
-
-def _label(text: str) -> str:
-    return html.escape(label(text))
-
-
-def _items(lines: Sequence[str]) -> str:
-    items = [f"<li>{html.escape(label(line, max_chars=1_000))}</li>" for line in lines]
-    first, more = "".join(items[:_MAX_OPEN_NOTES]), "".join(items[_MAX_OPEN_NOTES:])
-    folded = (
-        f"<details><summary>{len(items) - _MAX_OPEN_NOTES:,} more notes on rows</summary>"
-        f'<ul class="footnotes">{more}</ul></details>'
-    )
-    return f'<ul class="footnotes">{first}</ul>{folded if more else ""}'
-
-
 def _summary(data: ReportData) -> str:
     benchmarks = {row.benchmark for row in data.rows}
     strategies = {row.strategy for row in data.rows}
-    models = ", ".join(f"<bdi>{_label(model)}</bdi>" for model in sorted({row.model for row in data.rows}))
+    models = ", ".join(f"<bdi>{escaped(model)}</bdi>" for model in sorted({row.model for row in data.rows}))
     failed = f", {_some(data.num_failed, 'failed problem', 'failed problems')}" if data.num_failed else ""
     return (
         f"{_some(len(strategies), 'strategy', 'strategies')} on "
@@ -123,13 +94,19 @@ def _some(number: int, one: str, many: str) -> str:
     return f"{number:,} {one if number == 1 else many}"
 
 
-def _table(group: Group, shown_columns: Sequence[Column]) -> str:
-    head = "".join(_header(column) for column in shown_columns)
+def _choice(column: Column) -> str:
+    checked = "" if column.is_more else " checked"
+    box = f'<input type="checkbox" value="{column.key}"{checked}>'
+    return f'<label title="{escaped(column.meaning)}">{box} {escaped(column.title)}</label>'
+
+
+def _table(group: Group, shown_columns: Sequence[Column], known: Mapping[str, Basis]) -> str:
+    head = "".join(_header(column, known.get(column.key)) for column in shown_columns)
     body = "\n".join(
         _row(row, shown_columns, is_best=group.is_best(row), is_dominated=behind)
         for row, behind in zip(group.rows, is_dominated(group.rows), strict=True)
     )
-    name = _label(group.benchmark)
+    name = escaped(group.benchmark)
     return (
         f'<div class="scroll leaderboard" role="region" aria-label="{name}" tabindex="0">'
         f"<table><caption>{name}</caption>"
@@ -137,13 +114,19 @@ def _table(group: Group, shown_columns: Sequence[Column]) -> str:
     )
 
 
-def _header(column: Column) -> str:
+def _header(column: Column, basis: Basis | None) -> str:
     sort = "descending" if column.key == "accuracy" else "none"
-    kind = ' class="number"' if column.is_number else ""
+    kind = f' class="{" ".join([*(["number"] if column.is_number else []), *([basis] if basis else [])])}"'
+    title = f"{column.meaning} {basis.capitalize()}." if basis else column.meaning
     return (
-        f'<th scope="col" aria-sort="{sort}"{kind}>'
-        f'<button type="button" title="{_label(column.meaning)}">{_label(column.title)}</button></th>'
+        f'<th scope="col" data-column="{column.key}" aria-sort="{sort}"{kind}{_hidden(column)}>'
+        f'<button type="button" title="{escaped(title)}">{escaped(column.title)}</button></th>'
     )
+
+
+def _hidden(column: Column) -> str:
+    """Return the attribute of cells that the reader has to ask for."""
+    return " hidden" if column.is_more else ""
 
 
 def _row(row: Row, shown_columns: Sequence[Column], *, is_best: bool, is_dominated: bool) -> str:
@@ -154,16 +137,16 @@ def _row(row: Row, shown_columns: Sequence[Column], *, is_best: bool, is_dominat
 
 def _cell(row: Row, column: Column, *, is_dominated: bool) -> str:
     value = column.value(row)
-    attribute = f'data-value="{"" if value is None else _label(str(value))}"'
+    attribute = f'data-value="{"" if value is None else escaped(str(value))}"'
     if column.key == "strategy":
         said = '<span class="hidden"> (dominated)</span>' if is_dominated else ""
-        return f'<th scope="row" {attribute}><bdi>{_label(column.text(row))}</bdi>{said}</th>'
+        return f'<th scope="row" {attribute}><bdi>{escaped(column.text(row))}</bdi>{said}</th>'
     if column.key == "accuracy":
-        bounds = _label(formats.interval(row.accuracy_low, row.accuracy_high))
-        point = _label(formats.percent(row.accuracy))
+        bounds = escaped(formats.interval(row.accuracy_low, row.accuracy_high))
+        point = escaped(formats.percent(row.accuracy))
         return f'<td class="number accuracy" {attribute}>{point} <span class="interval">{bounds}</span></td>'
     kind = ' class="number"' if column.is_number else ""
-    return f"<td{kind} {attribute}>{_label(column.text(row))}</td>"
+    return f"<td{kind}{_hidden(column)} {attribute}>{escaped(column.text(row))}</td>"
 
 
 def _causes(groups: Sequence[Cause]) -> str:
@@ -189,12 +172,12 @@ def _cause(cause: Cause, place: int) -> str:
     show = (
         f'<button type="button" data-cause="{place}">show<span class="hidden"> these problems</span></button>'
     )
-    return f'<tr><th scope="row"><bdi>{_label(cause.title)}</bdi></th>{cells}<td>{show}</td></tr>'
+    return f'<tr><th scope="row"><bdi>{escaped(cause.title)}</bdi></th>{cells}<td>{show}</td></tr>'
 
 
 def _run(run: RunInfo) -> str:
     return (
-        f"<h3><bdi>{_label(run.directory)}</bdi></h3><pre>{_block(run.command)}</pre>"
+        f"<h3><bdi>{escaped(run.directory)}</bdi></h3><pre>{_block(run.command)}</pre>"
         f"<details><summary>Resolved configuration</summary><pre>{_block(run.config)}</pre></details>"
     )
 
@@ -206,7 +189,7 @@ def _block(text: str) -> str:
 def _axis(axis: Axis, *, is_first: bool) -> str:
     checked = " checked" if is_first else ""
     button = f'<input type="radio" name="axis" value="{axis.key}" id="plot-{axis.key}"{checked}>'
-    return f"<label>{button} {_label(axis.name)}</label>"
+    return f"<label>{button} {escaped(axis.name)}</label>"
 
 
 def _charts(groups: Sequence[Group], axes: Sequence[Axis]) -> JSON:

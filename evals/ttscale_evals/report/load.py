@@ -9,23 +9,28 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
+from ttscale.budget.prices import PriceFile
 from ttscale.types import JSON
 from ttscale_evals.report.data import Answer, ReportData, RunInfo
 from ttscale_evals.result import load_result
 from ttscale_evals.rows import Row
-from ttscale_evals.store import Result, ResultStore, RunDirectory
+from ttscale_evals.store import Result, ResultStore, RunDirectory, StoredCell
 
-Title: TypeAlias = tuple[str, str, str]
-"""Benchmark, strategy and model of a row."""
+Title: TypeAlias = tuple[str, str, str, str]
+"""Benchmark, strategy, model and budget of a row."""
 
 
-def load_report(directories: Sequence[Path]) -> ReportData:
+def load_report(directories: Sequence[Path], *, prices: PriceFile | None = None) -> ReportData:
     """Read runs, finished or not, from their stores; rows of the same title get their directory's name.
 
+    Args:
+        directories: of the runs.
+        prices: what dollars are by, in place of the prices that the runs were made with.
+
     Raises:
-        ConfigError: a directory holds no run, or a broken one.
+        ConfigError: a directory holds no run, or a broken one, or the price file lacks a model.
     """
-    runs = [_load_run(directory) for directory in directories]
+    runs = [_load_run(directory, prices) for directory in directories]
     titles = Counter(_title(row) for run in runs for row in run.rows)
     runs = [_told_apart(run, {title for title, times in titles.items() if times > 1}) for run in runs]
     return ReportData(
@@ -40,16 +45,14 @@ def resume_command(directory: Path) -> str:
     return shlex.join(["ttscale", "eval", str(directory / "config.yaml"), "--out", str(directory), "--resume"])
 
 
-def _load_run(path: Path) -> ReportData:
-    directory, result = RunDirectory(path), load_result(path)
+def _load_run(path: Path, prices: PriceFile | None) -> ReportData:
+    directory, result = RunDirectory(path), load_result(path, prices=prices)
     info = RunInfo(
         directory=str(path),
         config=directory.config_path.read_text(encoding="utf-8"),
         command=resume_command(path),
     )
-    return ReportData(
-        rows=tuple(result.rows), answers=tuple(_answers(directory, result.config.model)), runs=(info,)
-    )
+    return ReportData(rows=tuple(result.rows), answers=tuple(_answers(directory)), runs=(info,))
 
 
 def _told_apart(run: ReportData, twice: set[Title]) -> ReportData:
@@ -64,25 +67,24 @@ def _told_apart(run: ReportData, twice: set[Title]) -> ReportData:
 
 
 def _title(item: Row | Answer) -> Title:
-    return item.benchmark, item.strategy, item.model
+    return item.benchmark, item.strategy, item.model, item.budget
 
 
-def _answers(directory: RunDirectory, model: str) -> Iterator[Answer]:
+def _answers(directory: RunDirectory) -> Iterator[Answer]:
     with ResultStore(directory.store_path) as store:
-        titles = {cell.number: (cell.benchmark, cell.strategy) for cell in store.cells()}
+        cells = {cell.number: cell for cell in directory.cells(store)}
         spans = {(trace.key, trace.attempt): tuple(trace.spans) for trace in store.traces()}
         for result in store.results():
-            yield _answer(result, titles[result.cell], model, spans.pop((result.key, result.attempt), ()))
+            yield _answer(result, cells[result.cell], spans.pop((result.key, result.attempt), ()))
 
 
-def _answer(
-    result: Result, titles: tuple[str, str], model: str, spans: tuple[Mapping[str, JSON], ...]
-) -> Answer:
+def _answer(result: Result, cell: StoredCell, spans: tuple[Mapping[str, JSON], ...]) -> Answer:
     outcome = result.outcome
     return Answer(
-        benchmark=titles[0],
-        strategy=titles[1],
-        model=model,
+        benchmark=cell.benchmark,
+        strategy=cell.strategy,
+        model=cell.model,
+        budget=cell.budget,
         problem_id=result.problem_id,
         question=result.question,
         target=result.target,

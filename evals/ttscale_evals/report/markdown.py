@@ -6,22 +6,25 @@ import re
 from collections.abc import Sequence
 
 from ttscale.cli.console import one_line, sanitise
+from ttscale_evals.report.column import Column
+from ttscale_evals.report.columns import columns, known_note
 from ttscale_evals.report.data import ReportData
-from ttscale_evals.report.leaderboard import Column, Group, columns, footnotes, group_rows
+from ttscale_evals.report.leaderboard import Group, footnotes, group_rows
 from ttscale_evals.rows import Row
 
 
 def render_markdown(data: ReportData, *, title: str = "ttscale report") -> str:
     """Return the leaderboard, its footnotes and each run's configuration as Markdown."""
-    parts = [f"# {escape(title)}"]
+    parts, shown = [f"# {escape(title)}"], columns(data.rows)
     for group in group_rows(data.rows):
-        parts += [f"## {escape(group.benchmark)}", _table(group, columns(data.rows))]
-    parts.append("\n".join(f"- {escape(line)}" for line in footnotes(data.rows)))
+        parts += [f"## {escape(group.benchmark)}", _table(group, shown)]
+    notes = [*footnotes(data.rows), f"How numbers are known: {known_note(shown, data.rows)}"]
+    parts.append("\n".join(f"- {escape(line)}" for line in notes))
     for run in data.runs:
         parts += [
             f"## Run {escape(run.directory)}",
-            _fenced(run.command, "sh"),
-            _fenced(run.config, "yaml"),
+            fenced(run.command, "sh"),
+            fenced(run.config, "yaml"),
         ]
     return "\n\n".join(parts) + "\n"
 
@@ -50,7 +53,8 @@ def escape(text: str) -> str:
     return re.sub(r"([\\`*_{}\[\]<>|#~&])", r"\\\1", one_line(text))
 
 
-def _fenced(text: str, language: str) -> str:
+def fenced(text: str, language: str) -> str:
+    """Return text as a block of code that nothing in it can end."""
     clean = sanitise(text).rstrip("\n")
     longest = max((len(run) for run in re.findall(r"`+", clean)), default=0)
     fence = "`" * max(3, longest + 1)

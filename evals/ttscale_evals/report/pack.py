@@ -19,6 +19,7 @@ from ttscale.cli.console import finite
 from ttscale.types import JSON, Candidate
 from ttscale_evals.report.causes import Causes
 from ttscale_evals.report.data import Answer
+from ttscale_evals.report.naming import Naming
 from ttscale_evals.report.text import MAX_LABEL_CHARS, label, shown
 
 MAX_DETAIL_CHARS: Final = 16_000_000
@@ -69,18 +70,17 @@ def pack(answers: Sequence[Answer], found: Causes, *, max_detail_chars: int = MA
         max_detail_chars: packets beyond this are left out, the last questions of each benchmark first.
     """
     strings, systems, benchmarks = _Strings(), _Strings(), _Strings()
-    several_models = len({answer.model for answer in answers}) > 1
+    naming = Naming(answers)
     questions: dict[tuple[str, str], list[int]] = {}
     rows: list[list[JSON]] = []
     ordinal: dict[tuple[str, str], int] = {}
     for number, (answer, mask) in enumerate(zip(answers, found.masks, strict=True)):
         key = (answer.benchmark, answer.problem_id)
         questions.setdefault(key, []).append(number)
-        system = f"{answer.strategy} · {answer.model}" if several_models else answer.strategy
         rows.append(
             [
                 ordinal.setdefault(key, len(ordinal)),
-                systems(label(system)),
+                systems(label(naming.name(answer))),
                 _RESULTS.index(answer.result),
                 strings(None if answer.answer is None else label(answer.answer)),
                 answer.tokens,

@@ -10,11 +10,12 @@ from rich.text import Text
 
 from ttscale.cli.console import one_line
 from ttscale_evals.drawing import add_column, drawn, empty_table
-from ttscale_evals.report.leaderboard import Group, columns, footnotes, group_rows
+from ttscale_evals.report.columns import columns
+from ttscale_evals.report.leaderboard import Group, footnotes, group_rows
 from ttscale_evals.rows import Row
 
 # Least width at which columns of a rank have room beside those of lower ranks.
-_RANK_WIDTHS: Final = ((116, 3), (104, 2), (88, 1))
+_RANK_WIDTHS: Final = ((160, 4), (116, 3), (104, 2), (88, 1))
 
 
 def render_terminal(rows: Sequence[Row], *, width: int = 120, color: bool = False) -> str:

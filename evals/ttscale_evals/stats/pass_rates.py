@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ttscale_evals.stats._checks import require_k
+
 
 def pass_at_k(num_samples: ArrayLike, num_correct: ArrayLike, k: int) -> float:
     """Return the unbiased estimate of pass@k: the chance that one of k samples is right, mean over problems.
@@ -63,10 +65,7 @@ def _counted(
     )
     if drawn.size == 0:
         raise ValueError(f"there is no {name} of no problems")
-    if k < 1 or bool((drawn < k).any()):
-        raise ValueError(
-            f"{name} needs 1 <= k <= samples of every problem, got k={k} and {int(drawn.min())} samples"
-        )
+    require_k(k, int(drawn.min()), name)
     if bool((right < 0).any()) or bool((right > drawn).any()):
         raise ValueError("the number of right samples must lie between 0 and the number of samples")
     return drawn, right

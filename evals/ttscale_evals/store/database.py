@@ -26,14 +26,26 @@ from ttscale.database import open_database, transaction
 from ttscale.errors import ConfigError
 from ttscale.types import JSON, Outcome
 from ttscale_evals.benchmarks.base import Grade
+from ttscale_evals.store.cells import Begins, StoredCell, renumbering
 
-_VERSION: Final = 1
+_VERSION: Final = 2
 """Of the layout below; in the database's ``user_version``."""
 
-_LAYOUT: Final = """
+_SESSIONS: Final = """
+CREATE TABLE IF NOT EXISTS sessions (session INTEGER PRIMARY KEY, seconds REAL NOT NULL);
+"""
+
+_UPGRADES: Final = {
+    1: "ALTER TABLE cells ADD COLUMN model TEXT; ALTER TABLE cells ADD COLUMN budget TEXT;"  # noqa: S608  # no input
+    + _SESSIONS
+    + "INSERT INTO sessions SELECT session, SUM(seconds) FROM stretches GROUP BY session;"
+}
+"""A run of version 1 had one model and one budget, which its config names, see `named`; rows took turns."""
+
+_LAYOUT: Final = f"""
 CREATE TABLE IF NOT EXISTS cells (
     number INTEGER PRIMARY KEY, benchmark TEXT NOT NULL, strategy TEXT NOT NULL,
-    num_problems INTEGER NOT NULL, fingerprint TEXT NOT NULL
+    num_problems INTEGER NOT NULL, fingerprint TEXT NOT NULL, model TEXT, budget TEXT
 );
 CREATE TABLE IF NOT EXISTS results (
     key TEXT NOT NULL, attempt INTEGER NOT NULL, cell INTEGER NOT NULL REFERENCES cells (number),
@@ -49,18 +61,8 @@ CREATE TABLE IF NOT EXISTS stretches (
     cell INTEGER NOT NULL REFERENCES cells (number), session INTEGER NOT NULL, seconds REAL NOT NULL,
     PRIMARY KEY (cell, session)
 );
+{_SESSIONS}
 """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredCell:
-    """One strategy on one benchmark, as planned."""
-
-    number: int
-    benchmark: str
-    strategy: str
-    num_problems: int
-    fingerprint: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +116,7 @@ class ResultStore:
                 f"{str(path.parent)!r} holds no results ({path.name} is missing); check the directory."
             )
         self._connection = open_database(
-            path, layout=_LAYOUT, version=_VERSION, writable=writable, what="run store"
+            path, layout=_LAYOUT, version=_VERSION, writable=writable, what="run store", upgrades=_UPGRADES
         )
         try:
             self.session = self._next_session()
@@ -141,34 +143,56 @@ class ResultStore:
 
     # ── writing ───────────────────────────────────────────────────────────────────────────────────────────
 
-    def set_cells(self, cells: Sequence[StoredCell]) -> None:
-        """Write down what the run will do; the same cells again are nothing new.
+    def name_cells(self, *, model: str, budget: str) -> None:
+        """Write down the model and budget of cells that an older version made; see `named`."""
+        with transaction(self._connection):
+            self._connection.execute(
+                "UPDATE cells SET model = ?, budget = ? WHERE model IS NULL", (_dump(model), _dump(budget))
+            )
+
+    def set_cells(self, cells: Sequence[StoredCell], *, begins: Begins | None = None) -> None:
+        """Write down what the run will do: the same cells again, or with others among them, or raised ones.
+
+        Results and seconds of a cell go with it to its new number.
+
+        Args:
+            cells: all of them.
+            begins: see `Begins`; ``None``: no cell has more problems than before.
 
         Raises:
-            ConfigError: the run began with other problems: the data have changed since.
+            ConfigError: a cell is gone, or the run began with other problems: the data have changed since.
         """
-        known = {cell.number: cell for cell in self.cells()}
-        for cell in cells:
-            if known and known.get(cell.number) != cell:
-                raise ConfigError(
-                    f"the problems of {cell.benchmark!r} have changed since the run in "
-                    f"{str(self._path.parent)!r} began; choose another --out, or restore the data."
-                )
+        before = self.cells()
+        if before == list(cells):
+            return
+        numbers = renumbering(before, cells, begins, where=str(self._path.parent))
         with transaction(self._connection):
+            for table in ("results", "stretches"):
+                for old, new in numbers.items():  # out of the way first: numbers may change places
+                    self._connection.execute(f"UPDATE {table} SET cell = ? WHERE cell = ?", (-1 - new, old))  # noqa: S608  # no input in it
+                self._connection.execute(f"UPDATE {table} SET cell = -1 - cell WHERE cell < 0")  # noqa: S608  # no input in it
+            self._connection.execute("DELETE FROM cells")
             self._connection.executemany(
-                "INSERT OR IGNORE INTO cells VALUES (?, ?, ?, ?, ?)",
+                "INSERT INTO cells (number, benchmark, strategy, num_problems, fingerprint, model, budget) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?)",
                 [
-                    (c.number, _dump(c.benchmark), _dump(c.strategy), c.num_problems, c.fingerprint)
+                    (
+                        *(c.number, _dump(c.benchmark), _dump(c.strategy), c.num_problems, c.fingerprint),
+                        *(_dump(c.model), _dump(c.budget)),
+                    )
                     for c in cells
                 ],
             )
 
-    def add(self, result: Result, *, cell_seconds: float, keep_trace: bool = True) -> None:
+    def add(
+        self, result: Result, *, cell_seconds: float, session_seconds: float = 0.0, keep_trace: bool = True
+    ) -> None:
         """Commit one result; a result of the same key and attempt that is there already stays as it is.
 
         Args:
             result: with the outcome's trace.
             cell_seconds: wall-clock seconds its cell has been at work in this session.
+            session_seconds: wall-clock seconds of the session so far.
             keep_trace: whether the trace is stored too.
         """
         outcome = result.outcome.with_(trace=()).to_json()
@@ -194,13 +218,20 @@ class ResultStore:
                 "DO UPDATE SET seconds = MAX(seconds, excluded.seconds)",
                 (result.cell, self.session, cell_seconds),
             )
+            self._connection.execute(
+                "INSERT INTO sessions VALUES (?,?) ON CONFLICT (session) "
+                "DO UPDATE SET seconds = MAX(seconds, excluded.seconds)",
+                (self.session, session_seconds),
+            )
 
     # ── reading ───────────────────────────────────────────────────────────────────────────────────────────
 
     def cells(self) -> list[StoredCell]:
         """Return what the run does, in its order."""
+        columns = {column[1] for column in self._connection.execute("PRAGMA table_info(cells)")}
+        more = "model, budget" if "model" in columns else "NULL, NULL"
         rows = self._connection.execute(
-            "SELECT number, benchmark, strategy, num_problems, fingerprint FROM cells ORDER BY number"
+            f"SELECT number, benchmark, strategy, num_problems, fingerprint, {more} FROM cells ORDER BY number"  # noqa: S608  # no input in it
         )
         return [
             StoredCell(
@@ -209,8 +240,10 @@ class ResultStore:
                 strategy=json.loads(strategy),
                 num_problems=num_problems,
                 fingerprint=fingerprint,
+                model="" if model is None else json.loads(model),
+                budget="" if budget is None else json.loads(budget),
             )
-            for number, benchmark, strategy, num_problems, fingerprint in rows
+            for number, benchmark, strategy, num_problems, fingerprint, model, budget in rows
         ]
 
     def attempts(self) -> Mapping[str, tuple[int, bool]]:
@@ -270,6 +303,13 @@ class ResultStore:
         """Return how long a cell has been at work in all sessions, up to its last result of each."""
         query = "SELECT COALESCE(SUM(seconds), 0.0) FROM stretches WHERE cell = ?"
         return float(self._connection.execute(query, (cell,)).fetchone()[0])
+
+    def seconds_at_work(self) -> float:
+        """Return how long all sessions have taken up to their last results."""
+        tables = {name for (name,) in self._connection.execute("SELECT name FROM sqlite_master")}
+        table = "sessions" if "sessions" in tables else "stretches"
+        query = f"SELECT COALESCE(SUM(seconds), 0.0) FROM {table}"  # noqa: S608  # no input in it
+        return float(self._connection.execute(query).fetchone()[0])
 
 
 def _dump(document: JSON) -> str:

@@ -1,9 +1,11 @@
 """A run's directory: the config that can be run again, what was run, the results, and a lock.
 
 ```
-config.yaml     every parameter written out; `ttscale eval DIR/config.yaml` runs it again
+config.yaml     every parameter written out; `ttscale eval DIR/config.yaml` runs it again. It is written anew
+                when a run is resumed with more benchmarks, strategies, models, budgets or problems
 run.json        versions, revision, model profile, price table
 store.sqlite    the results, see `ttscale_evals.store.database`
+samples.sqlite  the samples, where the config says `record: true`
 results.json    the rows, derived from the store at the end
 traces.jsonl    the spans, derived from the store at the end
 lock            held while a process writes
@@ -20,18 +22,23 @@ import os
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import yaml
 
 from ttscale.errors import ConfigError
 from ttscale.types import JSON
-from ttscale_evals.config import EvalConfig
+from ttscale_evals.config import EvalConfig, budget_text
+from ttscale_evals.store.cells import StoredCell, named
 from ttscale_evals.store.database import ResultStore
-from ttscale_evals.store.differences import differences
+from ttscale_evals.store.differences import RAISABLE, differences
 from ttscale_evals.yaml_file import YamlFile
 
-_UNFINISHED: Final = ("lock", "run.json", "config.yaml", "store.sqlite", "store.sqlite-wal", "store.sqlite-shm")
+_DATABASES: Final = ("store.sqlite", "samples.sqlite")
+_UNFINISHED: Final = (
+    *("lock", "run.json", "config.yaml"),
+    *(f"{name}{ending}" for name in _DATABASES for ending in ("", "-wal", "-shm")),
+)
 """What a process that was killed while it made the directory may have left."""
 
 
@@ -69,6 +76,15 @@ class RunDirectory:
             )
         return EvalConfig.load(self.config_path)
 
+    def cells(self, store: ResultStore) -> list[StoredCell]:
+        """Return what the run does, in its order, with model and budget of each cell.
+
+        Raises:
+            ConfigError: as `config`.
+        """
+        cells = store.cells()
+        return cells if all(cell.model for cell in cells) else named(cells, **_only(self.config()))
+
     def check(self, config: EvalConfig, *, resume: bool) -> None:
         """Find out whether a run of a resolved config may write here.
 
@@ -90,7 +106,8 @@ class RunDirectory:
         return (entry for entry in self.path.iterdir() if entry.name.removesuffix(".new") not in _UNFINISHED)
 
     def _check_same(self, config: EvalConfig) -> None:
-        # The file as it is: what a newer version would fill in by default counts as a difference.
+        # The file as it is: what a newer version would fill in by default counts as a difference, but for
+        # settings that no result depends on.
         differing = differences(YamlFile.read(self.config_path).document, config.plain())
         if differing:
             raise ConfigError(
@@ -119,11 +136,13 @@ class RunDirectory:
         with self._locked():
             self.check(config, resume=resume)
             with closing(ResultStore(self.store_path, writable=True)) as store:
-                if not self.is_run:
-                    self.write("run.json", [_dump_json(about)])
-                    self.write(
-                        "config.yaml", [yaml.safe_dump(config.plain(), sort_keys=False, allow_unicode=True)]
-                    )
+                if self.is_run:
+                    store.name_cells(**_only(self.config()))
+                else:
+                    self.write("run.json", [dump_json(about)])
+                if not self.is_run or _is_raised(self.config(), config):
+                    text = yaml.safe_dump(config.plain(), sort_keys=False, allow_unicode=True)
+                    self.write("config.yaml", [text])
                 yield store
 
     @contextmanager
@@ -144,6 +163,14 @@ class RunDirectory:
             file.flush()
             yield
 
+    def add_model(self, title: str, about: Mapping[str, JSON]) -> None:
+        """Write down in ``run.json`` what a model is, where it does not say; only within `open`."""
+        path = self.path / "run.json"
+        document = cast("dict[str, JSON]", json.loads(path.read_text(encoding="utf-8")))
+        models = cast("dict[str, JSON]", document.get("models") or {})
+        if title not in models:
+            self.write("run.json", [dump_json({**document, "models": {**models, title: about}})])
+
     def write(self, name: str, parts: Iterable[str]) -> Path:
         """Write a file of the directory whole or not at all, from pieces of text; return its path."""
         new, final = self.path / f"{name}.new", self.path / name
@@ -156,5 +183,16 @@ class RunDirectory:
         return final
 
 
-def _dump_json(document: Mapping[str, JSON]) -> str:
+def _is_raised(before: EvalConfig, now: EvalConfig) -> bool:
+    """Whether a run is to have more than it had, where nothing else differs that matters."""
+    return any(getattr(before, name) != getattr(now, name) for name in RAISABLE)
+
+
+def _only(config: EvalConfig) -> dict[str, str]:
+    """Return title of the model and text of the budget of a run that has one of each."""
+    return {"model": config.models[0].title, "budget": budget_text(config.budgets[0])}
+
+
+def dump_json(document: Mapping[str, JSON]) -> str:
+    """Return a document as text to be read by people too."""
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"

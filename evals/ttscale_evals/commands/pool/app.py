@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from ttscale_evals.commands.pool.curves import curves
 from ttscale_evals.commands.pool.exports import export, import_
 from ttscale_evals.commands.pool.record import record
 from ttscale_evals.commands.pool.replay import replay
@@ -19,3 +20,4 @@ app.command("show")(show)
 app.command("import")(import_)
 app.command("export")(export)
 app.command("replay")(replay)
+app.command("curves")(curves)

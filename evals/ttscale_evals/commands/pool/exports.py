@@ -14,7 +14,7 @@ import typer
 from ttscale.cli.console import echo, echo_json, note, one_line, quiet_stdout
 from ttscale.cli.options import AsJson
 from ttscale.errors import ConfigError
-from ttscale_evals.commands.pool.options import Pool
+from ttscale_evals.commands.pool.options import Pool, named_columns
 
 if TYPE_CHECKING:
     from ttscale.bank import Columns
@@ -63,22 +63,10 @@ def import_(
 
 
 def _columns(words: Sequence[str]) -> Columns:
-    """Read ``ROLE=FIELD`` words.
-
-    Raises:
-        ConfigError: one is not of this form, a role is named twice, or there is no such role.
-    """
+    """Read ``ROLE=FIELD`` words; errors as `named_columns`, or there is no such role."""
     from ttscale.bank import Columns
 
-    names = dict[str, str]()
-    for word in words:
-        role, equals, field = word.partition("=")
-        if not equals or not role.strip() or not field:
-            raise ConfigError(f"--column {word!r} is not ROLE=FIELD; write --column length=num_tokens, say.")
-        if role.strip() in names:
-            raise ConfigError(f"--column names the {role.strip()} twice; leave one out.")
-        names[role.strip()] = field
-    return Columns.parse(names)
+    return Columns.parse(named_columns(words))
 
 
 def _import(files: Sequence[Path], into: Path, columns: Columns, model: str | None) -> tuple[int, int]:

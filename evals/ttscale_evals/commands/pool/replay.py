@@ -87,15 +87,18 @@ def _replay(
 ) -> tuple[str, list[Replay]]:
     """Return whose samples were replayed, and how it went."""
     from ttscale.backends.replay import ReplayBackend
-    from ttscale.bank import open_pool, run_replay
+    from ttscale.bank import open_pool, own_grades, run_replay
     from ttscale_evals.commands.pool.replaying import replay_problems
 
     with open_pool(pool) as bank:
         model, problems = choice.of(bank)
+        grades = own_grades(bank, model.fingerprint)
         if not bank.has_seconds(model.fingerprint):
             note(f"note: not every sample's duration was recorded; those take {pace:g} tokens per second.")
     backend = ReplayBackend(str(pool), recorded=model.fingerprint, tokens_per_second=pace)
-    replays = run_replay(replay_problems(backend, strategy, problems, budget=budget, num_orders=num_orders))
+    replays = run_replay(
+        replay_problems(backend, strategy, problems, budget=budget, num_orders=num_orders, grades=grades)
+    )
     return model.profile.name, replays
 
 
@@ -118,15 +121,17 @@ def totals(replays: Sequence[Replay]) -> dict[str, JSON]:
 def render_replays(replays: Sequence[Replay], *, width: int | None = None) -> str:
     """Return the replays for the terminal: a row a problem and order, and the totals below."""
     from ttscale_evals.commands.pool.tables import render_table
-    from ttscale_evals.report.formats import UNKNOWN, count, seconds
+    from ttscale_evals.report.formats import UNKNOWN, count, percent, seconds
 
     has_orders = replays[0].order is not None
+    has_grades = any(replay.own_grade is not None for replay in replays)
     rows = [
         [
             one_line(f"{replay.benchmark} {replay.problem.id}".strip(), max_chars=48),
             *([f"{replay.order}"] if has_orders else []),
             one_line(replay.outcome.answer or "none", max_chars=32),
             UNKNOWN if replay.problem.target is None else one_line(replay.problem.target, max_chars=32),
+            *([percent(replay.own_grade)] if has_grades else []),
             count(replay.outcome.usage.calls),
             count(replay.outcome.usage.tokens),
             seconds(replay.outcome.seconds),
@@ -134,8 +139,13 @@ def render_replays(replays: Sequence[Replay], *, width: int | None = None) -> st
         ]
         for replay in replays
     ]
-    numbers = ("order", "samples", "tokens", "seconds")
-    titles = ("problem", *(["order"] if has_orders else []), "answer", "target", *numbers[1:], "stopped")
+    numbers = ("order", "own grade", "samples", "tokens", "seconds")
+    shown = {"order": has_orders, "own grade": has_grades}
+    titles = [
+        title
+        for title in ("problem", "order", "answer", "target", *numbers[1:], "stopped")
+        if shown.get(title, True)
+    ]
     return f"{render_table(titles, rows, numbers=numbers, width=width)}\n\n{_describe(replays)}"
 
 

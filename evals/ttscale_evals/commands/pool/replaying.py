@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from ttscale.answers import answer_key
 from ttscale.backends.replay import ReplayBackend, choose_model
-from ttscale.bank import Bank, RecordedModel, problems_of
+from ttscale.bank import AnswerGrade, Bank, RecordedModel, problems_of
 from ttscale.budget import Budget
 from ttscale.engine import Engine
 from ttscale.errors import ConfigError
 from ttscale.strategy import Strategy
-from ttscale.types import JSON, Outcome, Problem
+from ttscale.types import JSON, Outcome, Problem, Prompt
 
 Asked: TypeAlias = tuple[str, Problem]
 """A problem with its benchmark; empty: none."""
@@ -81,6 +82,8 @@ class Replay:
     error: str | None
     """Why it may not be what the strategy would have done with the model: it, or a sample, failed, or what it
     asked for was not recorded."""
+    own_grade: float | None = None
+    """Mean grade of the recorded samples with this answer, by the grader that they bring grades of."""
 
     def to_json(self) -> dict[str, JSON]:
         """Return a plain JSON object."""
@@ -100,6 +103,7 @@ class Replay:
             "critical_path_tokens": outcome.critical_path_tokens,
             "seconds": outcome.seconds,
             "stop_reason": outcome.stop_reason,
+            "own_grade": self.own_grade,
             "error": self.error,
         }
 
@@ -111,6 +115,7 @@ async def replay_problems(
     *,
     budget: Budget,
     num_orders: int | None = None,
+    grades: Mapping[Prompt, Mapping[str, AnswerGrade]] | None = None,
 ) -> list[Replay]:
     """Answer problems one after the other.
 
@@ -120,6 +125,7 @@ async def replay_problems(
         problems: >= 1, each with its benchmark.
         budget: of each problem.
         num_orders: deal the samples of each problem anew in so many random orders; ``None``: once, as recorded.
+        grades: as `own_grades` returns them.
 
     Raises:
         ConfigError: the pool cannot be read, or lacks what the strategy needs.
@@ -142,9 +148,18 @@ async def replay_problems(
                         error=next(
                             iter(backend.refusals[num_refused:]), outcome.error or _failed_sample(outcome)
                         ),
+                        own_grade=_own_grade(grades or {}, backend.encode(problem.prompt), outcome.answer),
                     )
                 )
     return replays
+
+
+def _own_grade(
+    grades: Mapping[Prompt, Mapping[str, AnswerGrade]], prompt: Prompt, answer: str | None
+) -> float | None:
+    key = answer_key(answer)
+    found = None if key is None else grades.get(prompt, {}).get(key)
+    return None if found is None else found.mean
 
 
 def _failed_sample(outcome: Outcome) -> str | None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _BY_SETTINGS: Final = ("problems", "prompts", "samples", "aborted", "failed", "tokens", "timed", "logprobs")
 _BY_BENCHMARK: Final = ("problems", "samples", "tokens", "answer is target")
+_BY_GRADER: Final = ("graded", "right", "mean grade")
 
 
 def show(pool: Pool, as_json: AsJson = False) -> None:
@@ -32,7 +33,7 @@ def show(pool: Pool, as_json: AsJson = False) -> None:
 
 
 def render_summaries(models: Sequence[ModelSummary], *, width: int | None = None) -> str:
-    """Return what a pool holds for the terminal: a table by model and settings, one by benchmark."""
+    """Return what a pool holds for the terminal: by model and settings, by benchmark, and by grader if any."""
     from ttscale_evals.commands.pool.tables import render_table
     from ttscale_evals.report.formats import count, percent
 
@@ -64,9 +65,23 @@ def render_summaries(models: Sequence[ModelSummary], *, width: int | None = None
         for model in models
         for group in model.benchmarks
     ]
+    graded = [
+        [
+            model.short_name,
+            group.benchmark or "none",
+            own.name,
+            count(own.num_graded),
+            count(own.num_right),
+            percent(own.mean),
+        ]
+        for model in models
+        for group in model.benchmarks
+        for own in group.grades
+    ]
     tables = [
         (("model", "settings", *_BY_SETTINGS), _BY_SETTINGS, settings),
         (("model", "benchmark", *_BY_BENCHMARK), _BY_BENCHMARK, benchmarks),
+        (("model", "benchmark", "graded elsewhere by", *_BY_GRADER), _BY_GRADER, graded),
     ]
     return "\n\n".join(
         render_table(titles, rows, numbers=numbers, width=width) for titles, numbers, rows in tables if rows

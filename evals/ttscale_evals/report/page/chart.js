@@ -3,6 +3,7 @@
 const COLORS = 7; // of the classes c0 … c6 in the style
 const SHAPES = ["m-5.5 0a5.5 5.5 0 1 0 11 0a5.5 5.5 0 1 0 -11 0z", "m-5 -5h10v10h-10z", "m0 -7l7 7l-7 7l-7 -7z"];
 const MANY_POINTS = 30;
+const MANY_BANDS = 8; // where data.bands says that intervals are drawn as bands
 const chartState = { benchmark: 0, axis: data.axes[0].key, chosen: -1 };
 
 function scale(points, axis, width, height) {
@@ -109,6 +110,7 @@ function drawChart() {
   for (const curve of curves) {
     const members = points.filter((point) => point.curve === curve);
     const line = members.map((point) => `${at.x(point.costs[axis])} ${at.y(point.accuracy)}`).join("L");
+    if (data.bands && curves.length <= MANY_BANDS) svg.append(band(members, at, axis, `c${curves.indexOf(curve) % COLORS}`));
     if (members.length > 1) svg.append(drawing("path", { d: `M${line}`, class: `curve c${curves.indexOf(curve) % COLORS}` }));
   }
   drawPoints(svg, points, at, axis, curves);
@@ -123,8 +125,8 @@ function drawPoints(svg, points, at, axis, curves) {
   const numbered = points.map((point, number) => [point, number, point.front.includes(axis)]);
   for (const [point, number, onFront] of numbered.sort((left, right) => left[2] - right[2])) {
     const place = curves.indexOf(point.curve), shape = Math.floor(place / COLORS) % SHAPES.length;
-    const kind = `c${place % COLORS} ${onFront ? "on" : "behind"}${point.bound ? " bound" : ""}`;
-    const hasBar = point.low !== null && point.high !== null && (onFront || points.length <= MANY_POINTS);
+    const kind = `c${place % COLORS} ${onFront || data.bands ? "on" : "behind"}${point.bound ? " bound" : ""}`;
+    const hasBar = !data.bands && point.low !== null && point.high !== null && (onFront || points.length <= MANY_POINTS);
     if (hasBar) svg.append(bar(point, at, axis, kind));
     svg.append(marker(point, number, at, axis, kind, shape));
   }

@@ -27,6 +27,17 @@ function filterLeaderboard() {
   document.getElementById("leaderboard-count").textContent = `${plainNumber(found)} of ${plainNumber(all)} rows`;
 }
 
+// The cells of a column are found by its place in the head; it may be another in each table.
+function showColumn(key, isShown) {
+  for (const header of document.querySelectorAll(`.leaderboard th[data-column="${key}"]`)) {
+    for (const row of header.closest("table").rows) row.cells[header.cellIndex].hidden = !isShown;
+  }
+}
+
+for (const box of document.querySelectorAll("#columns input")) {
+  box.checked = box.defaultChecked; // a reloaded page may remember another
+  box.addEventListener("change", () => showColumn(box.value, box.checked));
+}
 for (const button of document.querySelectorAll(".leaderboard thead button")) {
   button.addEventListener("click", () => sortLeaderboard(button.closest("th")));
 }
