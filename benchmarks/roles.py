@@ -2,8 +2,8 @@
 
 Every role is measured on held-out problems, through ttscale itself: the samples of the solver are those that
 strategies see, and those who judge them are verifiers: `prm`, asked for `+` or `-`, and `implicit_prm`, which
-ranks solutions by how likely it finds them. Printed is a table of role, measure and value with 95 % intervals, as
-the model cards have it.
+ranks solutions by how likely it finds them. Printed is a table of role, measure and value with 95 % intervals,
+as the model cards have it.
 """
 
 from __future__ import annotations

@@ -9,7 +9,10 @@ from types import MappingProxyType
 from ttscale.reference.problems import EVALUATION_CONFIGS
 
 MODELS: Mapping[str, Path] = MappingProxyType(
-    {name: Path(__file__).resolve().parent / name for name in ("abacus", "abacus-judge", "abacus-s")}
+    {
+        name: Path(__file__).resolve().parent / name
+        for name in ("abacus", "abacus-judge", "abacus-prm", "abacus-s")
+    }
 )
 """The directory of each packaged model by its name, as transformers and vLLM load it."""
 

@@ -129,6 +129,7 @@ def lessons_within(text: str, solutions: Iterable[Labelled]) -> Lessons:
     return Lessons(tuple(grades), tuple(copied))
 
 
+@functools.lru_cache(maxsize=1 << 14)
 def result_grades(step: str) -> Grades:
     """Return of each digit of the number a line ends in whether it is that of what stands before the ``=``.
 
