@@ -6,9 +6,11 @@ BIN := .venv/bin
 # Tiny models on a few cores are slowed tenfold by more threads.
 export OMP_NUM_THREADS ?= 1
 export PYTHON
+# A run of the tests starts some two hundred processes, each of which would compile all it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 MODEL := $(if $(BACKEND),$(BACKEND):abacus,abacus)
-QUICK_TESTS := $(BIN)/python -m pytest -m "not integration" --numprocesses auto --maxprocesses 4
+QUICK_TESTS := $(BIN)/python -m pytest -m "not integration" --ignore=tests/integration --ignore=tests/browser --numprocesses auto --maxprocesses 4
 OUT ?= runs/demo-$(shell date +%Y%m%d-%H%M%S)
 
 .PHONY: help setup demo test test-fast lint format clean
@@ -24,7 +26,7 @@ demo: setup  ## Evaluate three strategies on three benchmarks and write a report
 
 test: setup  ## Run every test, real engines, server and browser included.
 	@scripts/setup-browser
-	$(QUICK_TESTS)
+	$(QUICK_TESTS) --hypothesis-profile=thorough
 	$(BIN)/python -m pytest -m integration
 
 test-fast: setup  ## Run the quick tests only.

@@ -5,6 +5,12 @@ from __future__ import annotations
 import os
 
 import pytest
+from hypothesis import settings
+
+# Examples of each property: few each time, more with `--hypothesis-profile=thorough`, as in `make test`.
+settings.register_profile("quick", max_examples=40, deadline=None)
+settings.register_profile("thorough", max_examples=100, deadline=None)
+settings.load_profile("quick")
 
 # Before torch is imported anywhere: tiny models on a few cores are slowed tenfold by more threads.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -18,7 +24,7 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Count browser tests among those that start something real."""
+    """Count browser tests, and whatever lies in `tests/integration`, among those that start something real."""
     for item in items:
-        if item.get_closest_marker("browser"):
+        if item.get_closest_marker("browser") or item.path.parent.name == "integration":
             item.add_marker(pytest.mark.integration)

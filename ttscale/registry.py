@@ -139,6 +139,11 @@ def _entry_points(kind: Kind) -> Mapping[str, str]:
     return {point.name: point.value for point in found}
 
 
+def has_third_party(kind: Kind) -> bool:
+    """Whether another package brings a plugin of that kind."""
+    return bool(_entry_points(kind))
+
+
 def names(kind: Kind) -> Mapping[str, str]:
     """Return every known plugin of a kind, name to ``"module:Class"``; a built-in name cannot be taken over."""
     found = dict(_entry_points(kind))

@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Final, cast
 
@@ -68,6 +69,7 @@ def _plain_prices(prices: PriceTable | None) -> JSON:
     return {"date": prices.date, "models": {name: asdict(price) for name, price in prices.models.items()}}
 
 
+@cache
 def _version(package: str) -> str | None:
     try:
         return importlib.metadata.version(package)
@@ -75,6 +77,7 @@ def _version(package: str) -> str | None:
         return None
 
 
+@cache
 def _revision() -> str | None:
     """Return the git commit of the checkout that ttscale runs from, ``-dirty`` added where files differ."""
     tracked = _git("ls-files", "--error-unmatch", "__init__.py")  # not where a checkout holds the installation

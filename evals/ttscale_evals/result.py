@@ -10,6 +10,7 @@ from pathlib import Path
 from ttscale import __version__
 from ttscale.budget.prices import PriceFile
 from ttscale.types import JSON
+from ttscale_evals.benchmarks.base import TIMEOUT
 from ttscale_evals.config import EvalConfig, budget_text
 from ttscale_evals.metrics import total_usage
 from ttscale_evals.pricing import Circumstances
@@ -43,6 +44,8 @@ class EvalResult:
     run_dir: Path
     rows: Sequence[Row]
     failures: Sequence[Failure]
+    not_judged: Sequence[Failure] = ()
+    """Answers that the grader was late for or broke on."""
 
     @property
     def num_missing(self) -> int:
@@ -67,6 +70,7 @@ class EvalResult:
             "how_known": known_of(self.rows),
             "rows": [row.to_json() for row in self.rows],
             "failures": [asdict(failure) for failure in self.failures],
+            "not_judged": [asdict(failure) for failure in self.not_judged],
         }
 
 
@@ -92,7 +96,7 @@ def load_result(run_dir: Path, *, prices: PriceFile | None = None) -> EvalResult
     directory = RunDirectory(run_dir)
     config = directory.config()
     circumstances = Circumstances.of(directory, config, prices)
-    rows, failures = list[Row](), list[Failure]()
+    rows, failures, not_judged = list[Row](), list[Failure](), list[Failure]()
     with ResultStore(directory.store_path) as store, ExitStack() as stack:
         standing = None
         if (run_dir / FILE_NAME).is_file():
@@ -121,11 +125,16 @@ def load_result(run_dir: Path, *, prices: PriceFile | None = None) -> EvalResult
                 row = replace(row, average=over_orders, matched=matched)
             rows.append(row)
             failures += [_failure(cell, r.problem_id, r.outcome.error) for r in results if r.is_failed]
+            not_judged += [
+                _failure(cell, r.problem_id, "grader timeout" if r.grade.reason == TIMEOUT else r.grade.reason)
+                for r in results
+                if not (r.is_failed or r.grade.is_judged)
+            ]
         if standing is not None:
             for (benchmark, model), reference in standing.references.items():
                 title = model or config.models[0].title
                 rows += bound_rows(reference, benchmark=benchmark, model=title, seed=config.seed)
-    return EvalResult(config=config, run_dir=run_dir, rows=rows, failures=failures)
+    return EvalResult(config=config, run_dir=run_dir, rows=rows, failures=failures, not_judged=not_judged)
 
 
 def _failure(cell: StoredCell, problem: str, error: str | None) -> Failure:

@@ -24,7 +24,7 @@ OTHER_SPECS = (
     "single:max_tokens=20,temperature=0.5",
     "self_consistency:n=1",
     "self_consistency:n=5,stop=never",
-    "self_consistency:n=4,max_tokens=22",
+    "self_consistency:n=4,max_tokens=30",
     "best_of_n:n=1",
     "best_of_n:n=5,stop=never",
     "self_consistency:n=6,stop=consistent",

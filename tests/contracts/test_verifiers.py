@@ -20,10 +20,14 @@ from ttscale.verifiers import ImplicitPRMVerifier, ORMVerifier, PRMVerifier
 
 QUESTION = Problem(id="question", prompt=Problem.ask("Say yes.").prompt, target="yes")
 
+IMPATIENT = {name: f"{name}:timeout_seconds=1" for name in ("math", "reasoning_gym")}
+"""Those that let a hostile text have all their time."""
+
 
 @pytest.mark.parametrize("name", registry.names("verifiers"))
 async def test_a_registered_verifier_keeps_every_clause(name: str) -> None:
-    checked = await check_verifier(registry.create_verifier(name), script=judging(), likelihood=doubting)
+    verifier = registry.create_verifier(IMPATIENT.get(name, name))
+    checked = await check_verifier(verifier, script=judging(), likelihood=doubting)
     assert checked == [clause.promise for clause in CLAUSES]
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import random
+from collections.abc import Iterator
+from functools import cache
 
 from ttscale.reference.problems import Problem, training_problems
 from ttscale.reference.roles.attempts import Attempts
@@ -11,8 +13,16 @@ from ttscale.reference.roles.corruptions import corrupted
 
 
 def problems(count: int, *, run_seed: int = 60) -> list[Problem]:
-    """Return training problems of all sets."""
-    return list(itertools.islice(training_problems(run_seed), count))
+    """Return training problems of all sets; those drawn for one test are not drawn again for another."""
+    drawn, more = _stream(run_seed)
+    drawn.extend(itertools.islice(more, max(0, count - len(drawn))))
+    return drawn[:count]
+
+
+@cache
+def _stream(run_seed: int) -> tuple[list[Problem], Iterator[Problem]]:
+    """Return the problems drawn so far, and all that follow."""
+    return [], training_problems(run_seed)
 
 
 def attempts_at(

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from ttscale.types import JSON, Outcome, Usage
 from ttscale_evals.benchmarks import Grade
+from ttscale_evals.compare.system import BenchmarkKey, Source, System
 from ttscale_evals.config import EvalConfig
+from ttscale_evals.rows import Setting
 from ttscale_evals.store import Result, RunDirectory, StoredCell
 
 
@@ -68,6 +70,36 @@ def make_run(path: Path, run: GivenRun) -> Path:
             for place, mark in enumerate(row.marks):
                 store.add(_result(row, number, place, mark), cell_seconds=1.0)
     return path
+
+
+def make_system(strategy: str, marks_by_seed: Mapping[int, str]) -> System:
+    """Return a system with a run a seed, without a run directory; marks as of `Given`."""
+    results = dict[str, dict[int, Result]]()
+    for seed, marks in marks_by_seed.items():
+        for place, mark in enumerate(marks):
+            result = _result(Given(strategy=strategy, marks=marks), 0, place, mark)
+            results.setdefault(result.problem_id, {})[seed] = result
+    sources = tuple(
+        Source(
+            directory=f"run{seed}",
+            model="my:model",
+            options={},
+            budget="",
+            seed=seed,
+            setting=Setting(),
+            graders={},
+        )
+        for seed in marks_by_seed
+    )
+    return System(
+        sources=sources,
+        benchmark=BenchmarkKey(title="sums", name="sums", params={}),
+        strategy=strategy,
+        name=strategy,
+        params={},
+        results=results,
+        label=strategy,
+    )
 
 
 def _result(row: Given, cell: int, place: int, mark: str) -> Result:

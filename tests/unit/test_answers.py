@@ -170,7 +170,7 @@ REFUSED = [
 @pytest.mark.parametrize("answer", EXPLOSIVE)
 async def test_a_hostile_formula_is_stopped_and_the_next_one_is_graded(workers: Workers, answer: str) -> None:
     with suppress(WorkerFailure):
-        assert not await equivalent(workers, "x+1", answer, timeout_seconds=1.0)
+        assert not await equivalent(workers, "x+1", answer, timeout_seconds=0.3)
     assert await equivalent(workers, "x+1", "1+x")
 
 
@@ -186,5 +186,5 @@ async def test_formulas_that_would_explode_never_reach_a_worker() -> None:
 async def test_hostile_text_given_straight_to_the_worker_is_stopped_as_well(workers: Workers) -> None:
     for answer in ("9^{9^{9^{9}}}", "{" * 500_000 + "}" * 500_000):
         with pytest.raises(WorkerFailure):
-            await workers.call(WORKER_FUNCTION, [["x+1", answer]], timeout_seconds=1.0)
+            await workers.call(WORKER_FUNCTION, [["x+1", answer]], timeout_seconds=0.3)
     assert await workers.call(WORKER_FUNCTION, [["x", "y"], ["x+1", "1+x"]]) == 1

@@ -68,7 +68,7 @@ def samples_of(kind: str, document: Any) -> Iterator[LoggedSample]:
     return read_lines(records, Source(model="m", task="t"))
 
 
-@settings(max_examples=400)
+@settings(max_examples=4 * settings().max_examples)
 @given(kind=st.sampled_from(sorted(LOGS)), data=st.data())
 def test_a_damaged_log_is_read_or_refused(kind: str, data: st.DataObject) -> None:
     document = copy.deepcopy(LOGS[kind])

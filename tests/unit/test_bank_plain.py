@@ -142,6 +142,7 @@ def test_two_problems_with_one_question_stay_two(tmp_path: Path) -> None:
         ),
         ([{"problem": "p", "length": 4}], r"line 1 of .*no field 'prediction'.*prediction=FIELD"),
         ([{"length": 4, "text": "x"}], r"line 1 of .*no field 'problem'.*it has 'length', 'text'"),
+        ([row(0), row(0, problem="\ud800")], r"line 2 of .*'\\ud800' is no text: surrogates not allowed"),
     ],
 )
 def test_a_wrong_row_is_named(tmp_path: Path, rows: list[dict[str, Any]], message: str) -> None:

@@ -200,29 +200,27 @@ def test_the_target_is_taken_out_of_a_worked_solution(answer: str, target: str) 
     ],
 )
 async def test_local_copies_of_the_hubs_sets_load_and_are_graded(
-    spec: str, targets: list[str], first_id: str
+    spec: str, targets: list[str], first_id: str, grading_workers: Workers
 ) -> None:
     benchmark = create_benchmark(spec.format(data=DATA))
     found = list(benchmark.problems())
     assert [problem.target for problem in found] == targets
     assert found[0].id == first_id
     assert all(asked(problem).endswith(INSTRUCTION) for problem in found)
-    async with Workers(1) as workers:
-        right = [await benchmark.grade(problem, problem.target, workers) for problem in found]
-        wrong = [await benchmark.grade(problem, "-777", workers) for problem in found]
-        assert [grade.correct for grade in right] == [True] * len(found)
-        assert [grade.correct for grade in wrong] == [False] * len(found)
-        assert await benchmark.grade(found[0], None, workers) == Grade(
-            correct=False, value=0.0, reason="no answer"
-        )
+    right = [await benchmark.grade(problem, problem.target, grading_workers) for problem in found]
+    wrong = [await benchmark.grade(problem, "-777", grading_workers) for problem in found]
+    assert [grade.correct for grade in right] == [True] * len(found)
+    assert [grade.correct for grade in wrong] == [False] * len(found)
+    assert await benchmark.grade(found[0], None, grading_workers) == Grade(
+        correct=False, value=0.0, reason="no answer"
+    )
 
 
-async def test_equivalent_forms_are_right_and_a_hostile_formula_is_no_crash() -> None:
+async def test_equivalent_forms_are_right_and_a_hostile_formula_is_no_crash(grading_workers: Workers) -> None:
     benchmark = create_benchmark(f"math500:path={DATA}/math500_sample.jsonl")
     problem = list(benchmark.problems())[2]
-    async with Workers(1) as workers:
-        assert (await benchmark.grade(problem, "\\sqrt{117}", workers)).correct
-        assert not (await benchmark.grade(problem, "9^{9^{9^{9^{9}}}}", workers)).correct
+    assert (await benchmark.grade(problem, "\\sqrt{117}", grading_workers)).correct
+    assert not (await benchmark.grade(problem, "9^{9^{9^{9^{9}}}}", grading_workers)).correct
 
 
 def test_folders_saved_by_datasets_and_folders_of_splits_are_read(tmp_path: Path) -> None:

@@ -109,32 +109,29 @@ def test_the_question_is_asked_as_it_is_unless_an_instruction_is_given() -> None
     assert told.prompt.messages[-1].content == f"{question}\nBe brief."
 
 
-async def test_the_sets_own_answer_is_right_and_nonsense_is_wrong() -> None:
-    async with Workers(1) as workers:
-        for name in SETS:
-            benchmark = create_benchmark(name)
-            for problem in benchmark.problems(limit=2):
-                assert json.loads(json.dumps(problem.meta)) == problem.meta, name
-                assert (await benchmark.grade(problem, problem.target, workers)).correct, name
-                nonsense = await benchmark.grade(problem, "nonsense", workers)
-                assert (nonsense.correct, nonsense.reason) == (False, ""), name
-                assert (await benchmark.grade(problem, None, workers)).reason == "no answer", name
+async def test_the_sets_own_answer_is_right_and_nonsense_is_wrong(grading_workers: Workers) -> None:
+    for name in SETS:
+        benchmark = create_benchmark(name)
+        for problem in benchmark.problems(limit=2):
+            assert json.loads(json.dumps(problem.meta)) == problem.meta, name
+            assert (await benchmark.grade(problem, problem.target, grading_workers)).correct, name
+            nonsense = await benchmark.grade(problem, "nonsense", grading_workers)
+            assert (nonsense.correct, nonsense.reason) == (False, ""), name
+            assert (await benchmark.grade(problem, None, grading_workers)).reason == "no answer", name
 
 
-async def test_another_solution_than_the_sets_own_is_right_where_many_are() -> None:
+async def test_another_solution_than_the_sets_own_is_right_where_many_are(grading_workers: Workers) -> None:
     benchmark = create_benchmark("countdown:min_numbers=3,max_numbers=3")
     (problem,) = benchmark.problems(limit=1)
     assert problem.target is not None
-    async with Workers(1) as workers:
-        assert (await benchmark.grade(problem, f"({problem.target}) + 0*1", workers)).correct is False
-        assert (await benchmark.grade(problem, f"(({problem.target}))", workers)).correct
+    assert (await benchmark.grade(problem, f"({problem.target}) + 0*1", grading_workers)).correct is False
+    assert (await benchmark.grade(problem, f"(({problem.target}))", grading_workers)).correct
 
 
-async def test_partial_credit_is_a_value_and_not_a_right_answer() -> None:
+async def test_partial_credit_is_a_value_and_not_a_right_answer(grading_workers: Workers) -> None:
     benchmark = create_benchmark("chain_sum")
     (problem,) = benchmark.problems(limit=1)
-    async with Workers(1) as workers:
-        grade = await benchmark.grade(problem, f"{problem.target} or so", workers)
+    grade = await benchmark.grade(problem, f"{problem.target} or so", grading_workers)
     assert grade.correct is False
     assert grade.value is not None
     assert 0 < grade.value < 1

@@ -191,6 +191,48 @@ def test_an_option_can_come_from_the_environment(
     assert "no_such_strategy" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "sentence"),
+    [
+        ("TTSCALE_EVAL_STRATEGY", " no_such_one\tno_such_two:n=4 ", "'no_such_one'"),
+        ("TTSCALE_EVAL_BENCHMARK", "no_such_benchmark", "'no_such_benchmark'"),
+        ("TTSCALE_EVAL_BUDGET", "tokens=many", "'many'"),
+        ("TTSCALE_EVAL_MAX_CONNECTIONS", "-7", "-7"),
+        ("TTSCALE_POOL_SHOW_JSON", "neither", "--json"),
+    ],
+)
+def test_a_variable_is_named_after_the_option_that_is_typed(
+    variable: str,
+    value: str,
+    sentence: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv(variable, value)
+    words = ["pool", "show", "x"] if "POOL" in variable else ["eval", "--dry-run", "--limit", "1"]
+    if variable != "TTSCALE_EVAL_BENCHMARK" and "POOL" not in variable:
+        words += ["--benchmark", "countdown"]
+    assert main(words) == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_a_model_of_the_environment_is_taken_as_it_stands(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    uri = "hf:no/such;model:8,x=[1]@http://here/v1"
+    monkeypatch.setenv("TTSCALE_EVAL_MODEL", uri)
+    assert main(["eval", "--dry-run", "--limit", "1", "--benchmark", "countdown"]) == 0
+    assert f"Prompts of {uri} are counted" in capsys.readouterr().out
+
+
+def test_variables_of_groups_are_left_to_others(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TTSCALE_VERSION", "1.2.3")
+    assert main(["list", "--help"]) == 0
+    assert "Usage: ttscale list" in capsys.readouterr().out
+
+
 @pytest.mark.usefixtures("installed")
 def test_a_third_party_command_is_listed_without_being_imported(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0

@@ -131,14 +131,41 @@ def test_runs_of_different_benchmarks_are_refused(here: Path, capsys: pytest.Cap
     assert_refused(["a", "c"], "'a' and 'c' are of different benchmarks", capsys)
 
 
+@pytest.mark.parametrize(("seed", "words"), [(1, ["--by-seed"]), (0, [])])
 def test_the_same_strategy_of_two_runs_is_told_apart_by_its_directory(
-    capsys: pytest.CaptureFixture[str],
+    seed: int, words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    make_run(Path("again"), GivenRun(rows=ROWS, settings={"seed": 1}))
-    assert main(["compare", "a", "again", "--json"]) == 0
-    labels = [row["label"] for row in json.loads(capsys.readouterr().out)["rows"]]
+    make_run(Path("again"), GivenRun(rows=ROWS, settings={"seed": seed}))
+    assert main(["compare", "a", "again", *words, "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    labels = [row["label"] for row in document["rows"]]
+    said = (
+        "a and again have strategies in common and the same seed 0: these are compared as systems of their own"
+    )
+    assert any(note.startswith(said) for note in document["notes"]) == (seed == 0)
     assert labels[:2] == ["single · a", "self_consistency:n=8 · a"]
     assert labels[2:] == ["single · again", "self_consistency:n=8 · again"]
+
+
+@pytest.mark.parametrize("runs", [["a", "again"], ["again", "a"]])
+def test_runs_that_differ_in_their_seed_are_one_system_whatever_their_order(
+    runs: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [Given(strategy=row.strategy, marks="0100" * 10, tokens=row.tokens * 3) for row in ROWS]
+    make_run(Path("again"), GivenRun(rows=rows, settings={"seed": 1}))
+    assert main(["compare", *runs, "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    single, majority = document["rows"]
+    assert (single["label"], majority["label"]) == ("single", "self_consistency:n=8")
+    assert (single["seeds"], single["num_seeds"], single["run_dirs"]) == ([0, 1], 2, ["a", "again"])
+    assert (single["seed"], single["run_dir"]) == (None, None)
+    assert (single["num_problems"], single["accuracy"], majority["accuracy"]) == (40, 0.25, 0.5)
+    assert (single["tokens_per_problem"], single["samples_per_problem"], single["samples"]) == (200, 1, 80)
+    (pair,) = document["pairs"]
+    assert (pair["difference"], pair["test"]) == (0.25, "sign_flips")
+    assert any(note.startswith("Several seeds are one system") for note in document["notes"])
+    assert main(["compare", *runs]) == 0
+    assert re.search(r"system +│? *seeds", capsys.readouterr().out)
 
 
 def test_budgets_are_points_of_one_curve(capsys: pytest.CaptureFixture[str]) -> None:

@@ -34,7 +34,7 @@ def test_every_problem_is_answered_and_what_that_costs_is_said(bench: Bench) -> 
         ("sums-3", "4"),
     ]
     assert [(row["samples"], row["generated_tokens"], row["error"]) for row in rows] == [(3, 27, None)] * 3
-    assert all(0 < row["seconds"] < 1 for row in rows)
+    assert all(row["seconds"] > 0 for row in rows)
     assert document["strategy"]["params"]["n"] == 3
     assert document["totals"]["tokens"] == sum(row["tokens"] for row in rows)
     assert document["totals"]["stop_reasons"] == {"finished": 3}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.test_cli_eval import EVAL, ROW_KEYS, assert_refused
+from tests.unit.eval_bench import EVAL, ROW_KEYS, assert_refused
 from ttscale.cli import main
 
 

@@ -385,6 +385,7 @@ async def test_run_json_says_with_what_and_of_which_model_it_was_made(tmp_path: 
     assert about["config"]["benchmarks"][0]["label"] == "q"
 
 
+@virtual_clock
 async def test_best_of_n_with_the_sets_checker_is_right_wherever_one_sample_is(tmp_path: Path) -> None:
     spec = "countdown:min_numbers=3,max_numbers=3,size=12"
     solutions = {p.prompt.messages[-1].content: p.target for p in create_benchmark(spec).problems()}

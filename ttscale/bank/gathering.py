@@ -59,6 +59,7 @@ class Gathering:
         self._bank = bank
         self._models = dict[str, RecordedModel]()
         self._problems = dict[Address, RecordedProblem]()
+        self._series = dict[Address, str]()
         self._askers = dict[tuple[str, str], Address]()
         self._places = dict[Address, dict[int, str]]()
 
@@ -86,20 +87,22 @@ class Gathering:
             are_tokens_estimated: whether its tokens were not counted; the model says so then.
 
         Raises:
-            DataError: the sample is there twice, or its problem is another than before.
+            DataError: the sample is there twice, its problem is another than before, or a name is no text.
         """
         self._note_place(address, sample.head.draw, place)
         problem = self._problem(address, asked)
         self._note_model(address.model, ESTIMATED if are_tokens_estimated else "")
         known = self._problems.setdefault(address, problem)
         if known is problem:
+            _check_is_text(problem.name, place)
             self._bank.add_problem(problem)
+            model = self._models[address.model].fingerprint
+            self._series[address] = self._bank.add_series(model, problem.prompt, None).key
         elif known != problem:
             raise DataError(
                 f"{place}: the question or target of {address} differs from that of an earlier row."
             )
-        model = self._models[address.model].fingerprint
-        self._bank.add_sample(self._bank.add_series(model, problem.prompt, None).key, sample)
+        self._bank.add_sample(self._series[address], sample)
 
     def _note_place(self, address: Address, number: int, place: str) -> None:
         seen = self._places.setdefault(address, {})
@@ -131,3 +134,11 @@ class Gathering:
             question=asked.question,
             target=asked.target,
         )
+
+
+def _check_is_text(name: str, place: str) -> None:
+    """Raise a DataError for half of a surrogate pair, which no database holds."""
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        raise DataError(f"{place}: the problem's name {name!r} is no text: {error.reason}.") from error

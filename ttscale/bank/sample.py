@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from functools import cache
 from typing import TYPE_CHECKING, Final, Literal, Self, TypeAlias, cast, get_args
 
 from ttscale.backends.base import Capabilities, ModelProfile
@@ -201,6 +202,7 @@ def model_from_json(document: Mapping[str, JSON]) -> RecordedModel:
     return _model_reader().validate_python(document)
 
 
+@cache
 def _model_reader() -> TypeAdapter[RecordedModel]:
     from pydantic import TypeAdapter
 

@@ -14,6 +14,7 @@ from typer.main import get_command
 
 import ttscale
 from ttscale.cli.console import note, one_line
+from ttscale.cli.environment import name_variables
 from ttscale.errors import BackendUnavailable, BudgetTooSmall, ConfigError, TTScaleError
 
 FAILED: Final = 1
@@ -35,7 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     _show_log(_is_debugging(words))
     try:
-        get_command(build_app(words))(args=words, prog_name="ttscale")
+        command = get_command(build_app(words))
+        name_variables(command)
+        command(args=words, prog_name="ttscale")
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except KeyboardInterrupt:
@@ -96,31 +99,41 @@ def build_app(words: Sequence[str] = ()) -> typer.Typer:
     """Return the command line with every command that is installed.
 
     Args:
-        words: the arguments to come. A third-party command is imported only when it is the one called.
+        words: the arguments to come. Where they call a command that is there, it is the only one: to read the
+            options of all of them takes longer than to start. A third-party one is imported only when called.
     """
-    from ttscale.cli import doctor, plugins, solve
-    from ttscale.cli import list as list_command
-
     app = typer.Typer(
         help="Spend test-time compute well: test-time scaling of language models.",
         epilog="Exit status: 0 done, 1 finished with failed problems, 2 wrong usage or configuration.",
         no_args_is_help=True,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
-        # Every option can be given as TTSCALE_COMMAND_OPTION in the environment, too.
-        context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "TTSCALE"},
+        context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_global_options)
-    app.command("solve")(solve.solve)
-    for name, command in plugins.commands(words).items():
-        _add_plugin(app, name, command)
-    app.command("list")(list_command.list_plugins)
-    app.command("doctor")(doctor.doctor)
+    commands = _commands(words)
+    called = next((word for word in words if not word.startswith("-")), None)
+    for name, command in commands.items():
+        if called == name or called not in commands:
+            _add_command(app, name, command)
     return app
 
 
-def _add_plugin(app: typer.Typer, name: str, command: Callable[..., object] | str) -> None:
-    """Add a command of another package, or a line about it where it is not to be imported now."""
+def _commands(words: Sequence[str]) -> dict[str, Callable[..., object] | str]:
+    """Return every command, in the order of the help."""
+    from ttscale.cli import doctor, plugins, solve
+    from ttscale.cli import list as list_command
+
+    return {
+        "solve": solve.solve,
+        **plugins.commands(words),
+        "list": list_command.list_plugins,
+        "doctor": doctor.doctor,
+    }
+
+
+def _add_command(app: typer.Typer, name: str, command: Callable[..., object] | str) -> None:
+    """Add a command, or a line about it where it is not to be imported now."""
     if isinstance(command, typer.Typer):
         app.add_typer(command, name=name)
         return

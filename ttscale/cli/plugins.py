@@ -80,8 +80,10 @@ def inspect_all(kind: Kind) -> list[PluginInfo]:
 
 def _sources(kind: Kind) -> dict[str, str]:
     """Return the distribution of each third-party plugin; a built-in one of the same name wins."""
-    targets = registry.names(kind)
     found = dict[str, str]()
+    if not registry.has_third_party(kind):  # to look for them again takes as long as all else
+        return found
+    targets = registry.names(kind)
     for point in entry_points(group=f"ttscale.{kind}"):
         if targets.get(point.name) == point.value:
             package = point.dist

@@ -50,7 +50,7 @@ def decode(token_ids: Sequence[int]) -> str:
         ValueError: an id is outside the vocabulary.
     """
     check(token_ids)
-    return "".join(chr(token_id) for token_id in token_ids if token_id < _FIRST_MARK)
+    return "".join([chr(token_id) for token_id in token_ids if token_id < _FIRST_MARK])
 
 
 def parse(token_ids: Sequence[int]) -> Prompt:
@@ -78,6 +78,6 @@ def begun(token_ids: Sequence[int]) -> Sequence[int]:
 
 def check(token_ids: Sequence[int]) -> None:
     """Raise a ValueError that names the first id outside the vocabulary, if there is one."""
-    for token_id in token_ids:
-        if not 0 <= token_id < VOCABULARY_SIZE:
-            raise ValueError(f"token id {token_id!r} is not in [0, {VOCABULARY_SIZE})")
+    if token_ids and not 0 <= min(token_ids) <= max(token_ids) < VOCABULARY_SIZE:
+        wrong = next(token_id for token_id in token_ids if not 0 <= token_id < VOCABULARY_SIZE)
+        raise ValueError(f"token id {wrong!r} is not in [0, {VOCABULARY_SIZE})")

@@ -209,7 +209,7 @@ class FakeBackend(Backend):
         ]
         self.records.extend(records)
         try:
-            slots = [self._slot(record, request, generation) for record in records]
+            slots = self._slots(records, request, generation)
         except Exception as error:  # a wrong request or script fails its samples, not the engine
             for record in records:
                 record.ended, record.finish_reason = self._now(), "error"
@@ -235,30 +235,34 @@ class FakeBackend(Backend):
             token_ids=ids, logprobs=(None, *values[1:]), usage=SampleUsage(prompt_computed=len(ids))
         )
 
-    def _slot(self, record: Record, request: Request, generation: Generation) -> _Slot:
-        """Work out what becomes of a sample.
+    def _slots(self, records: Sequence[Record], request: Request, generation: Generation) -> list[_Slot]:
+        """Work out what becomes of a request's samples.
 
         Raises:
             Exception: the request is wrong, or the script fails.
         """
         prompt_ids = characters.encode(request.prompt)
         most = self._check(request, prompt_ids)
-        seed = record.seed if self.capabilities.seeds else record.ordinal
-        seed = 0 if request.sampling.temperature == 0 else seed
-        whole = reply_of(self.script, characters.parse(prompt_ids), seed, record.ordinal)
-        begun = characters.begun(prompt_ids)
-        reply = rest_of(whole, characters.decode(begun), len(begun))
-        pace = pace_of(
-            reply, first_token_seconds=self._first_token_seconds, seconds_per_token=self._seconds_per_token
-        )
-        future = plan(reply, request.sampling, most=most, pace=pace, seed=seed)
-        return _Slot(
-            record=record,
-            request=request,
-            generation=generation,
-            plan=future,
-            prompt_tokens=len(prompt_ids),
-        )
+        asked, begun = characters.parse(prompt_ids), characters.begun(prompt_ids)
+        text_begun = characters.decode(begun)
+        slots = list[_Slot]()
+        for record in records:
+            seed = record.seed if self.capabilities.seeds else record.ordinal
+            seed = 0 if request.sampling.temperature == 0 else seed
+            whole = reply_of(self.script, asked, seed, record.ordinal)
+            reply = rest_of(whole, text_begun, len(begun))
+            pace = pace_of(
+                reply, first_token_seconds=self._first_token_seconds, seconds_per_token=self._seconds_per_token
+            )
+            slot = _Slot(
+                record=record,
+                request=request,
+                generation=generation,
+                plan=plan(reply, request.sampling, most=most, pace=pace, seed=seed),
+                prompt_tokens=len(prompt_ids),
+            )
+            slots.append(slot)
+        return slots
 
     def _check(self, request: Request, prompt_ids: Sequence[int]) -> int:
         """Return how many tokens the context leaves.

@@ -33,6 +33,7 @@ class Plan:
     text: str
     """Of all tokens, a stop string or stop token left out."""
     logprobs: tuple[float, ...]
+    """Empty where the sampling does not ask for them."""
     pace: Pace
     finish_reason: FinishReason
     error: str | None
@@ -97,10 +98,11 @@ def plan(reply: Reply, sampling: Sampling, *, most: int, pace: Pace, seed: int) 
         failing = len(ids) if reply.fail_after is None else min(reply.fail_after, len(ids))
         ends.append(_End(failing, 1, max(0, failing - num_silent), "error"))
     end = min(ends)
+    logprobs = () if sampling.logprobs is None else token_logprobs(reply, seed)[: end.num_tokens]
     return Plan(
         token_ids=ids[: end.num_tokens],
         text=reply.text[: end.num_characters],
-        logprobs=tuple(token_logprobs(reply, seed)[: end.num_tokens]),
+        logprobs=tuple(logprobs),
         pace=pace,
         finish_reason=end.reason,
         error=reply.error if end.reason == "error" else None,

@@ -6,7 +6,7 @@ import asyncio
 import json
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from ttscale.budget import Budget
@@ -26,13 +26,13 @@ _SLACK_SECONDS: Final = 10 * ABORT_SECONDS
 """By which a deadline may be missed: nested blocks account for their aborted samples one after the other."""
 
 QUESTION: Final = Problem(id="question", prompt=Prompt.user("How much is 6 times 7?"), target="42")
-NOISY: Final = noisy_answers("42", 0.5, ["41", "43", "7"])
-"""Half of the samples are right."""
+NOISY: Final = noisy_answers("42", 0.5, ["41", "43", "7"], template="So \\boxed{%s}.")
+"""Half of the samples are right. Cut short, none has an answer."""
 
 
 def distinct(prompt: Prompt, seed: int, ordinal: int) -> str:
     """Answer each sample differently: no vote is ever won early, no two samples agree."""
-    return f"The answer is \\boxed{{{seed}}}."
+    return f"So \\boxed{{{seed}}}."
 
 
 async def check_strategy(
@@ -76,11 +76,25 @@ class Case:
 
     trial: Trial
     undecided: Script
+    _results: dict[str, Result] = field(default_factory=dict[str, Result])
 
     @property
     def whole(self) -> Trial:
         """The trial in which nothing lets the strategy stop early."""
         return self.trial.with_(script=self.undecided)
+
+    async def result(self) -> Result:
+        """Run the trial as it is; the next time its result is remembered."""
+        return await self._once("trial", self.trial)
+
+    async def whole_result(self) -> Result:
+        """Run the trial in which nothing lets it stop early, likewise."""
+        return await self._once("whole", self.whole)
+
+    async def _once(self, name: str, trial: Trial) -> Result:
+        if name not in self._results:
+            self._results[name] = await trial.run()
+        return self._results[name]
 
 
 # ── what it is ────────────────────────────────────────────────────────────────────────────────────────────
@@ -94,7 +108,7 @@ async def _is_plain_configuration(case: Case) -> None:
 
 
 async def _repeats(case: Case) -> None:
-    first, second = await case.trial.run(), await case.trial.run()
+    first, second = await case.result(), await case.trial.run()
     one, other = _timeless(first.outcome), _timeless(second.outcome)
     expect(one == other, f"first {one}, then {other}")
 
@@ -138,7 +152,7 @@ def _alike(one: Candidate, other: Candidate) -> bool:
 
 async def _ignores_company(case: Case) -> None:
     problem, strategy = case.trial.problem, case.trial.strategy
-    alone = await case.trial.run()
+    alone = await case.result()
     others = [replace(problem, id=f"other {number}") for number in range(6)]
     async with case.trial.with_(batch_size=4).stage() as stage, asyncio.TaskGroup() as group:
         tasks = [
@@ -160,21 +174,22 @@ async def _keeps_cost_law(case: Case) -> None:
     for order in range(3):
         drawn = (await case.trial.with_(order=order).run()).num_samples
         expect(drawn <= most, f"it drew {drawn} samples, max_samples() says {most}")
-    drawn = (await case.whole.run()).num_samples
+    drawn = (await case.whole_result()).num_samples
     expect(drawn == most, f"with no reason to stop it drew {drawn} samples, max_samples() says {most}")
 
 
 async def _keeps_budget(case: Case) -> None:
-    full = (await case.whole.run()).outcome.usage
+    full = (await case.whole_result()).outcome.usage
     prompt = full.prompt_computed + full.prompt_cached
     tokens = {1, 2, prompt, prompt + 1, prompt + 2, *(full.tokens * part // 12 + 1 for part in range(15))}
     budgets = [Budget(tokens=size) for size in sorted(tokens)]
     budgets += [Budget(samples=size) for size in {1, 2, max(1, full.calls - 1)}]
     budgets += [Budget(flops=full.flops * part) for part in (1e-6, 0.1, 0.5, 0.9) if full.flops]
-    for budget in budgets:
-        for trial in (case.trial, case.whole):
-            _check_within(await trial.run(budget), budget)
-            _check_within(await trial.with_(engine_budget=budget).run(), budget)
+    # One ledger keeps the problem's limits and the engine's: each size is tried as one, and as the other.
+    trials = (case.trial, case.whole)
+    for number, budget in enumerate(budgets):
+        _check_within(await trials[number % 2].run(budget), budget)
+        _check_within(await trials[1 - number % 2].with_(engine_budget=budget).run(), budget)
 
 
 def _check_within(result: Result, budget: Budget) -> None:
@@ -192,7 +207,7 @@ def _check_within(result: Result, budget: Budget) -> None:
 
 
 async def _ignores_ample_budget(case: Case) -> None:
-    free = (await case.trial.run()).outcome
+    free = (await case.result()).outcome
     ample = Budget(tokens=10**9, samples=10**6, seconds=1e5, flops=1e30)
     limited = (await case.trial.run(ample)).outcome
     one, other = _timeless(free), _timeless(limited)
@@ -243,7 +258,7 @@ async def _survives_silence(case: Case) -> None:
 
 
 async def _can_be_cancelled(case: Case) -> None:
-    seconds = (await case.whole.run()).outcome.seconds
+    seconds = (await case.whole_result()).outcome.seconds
     for part in (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99):
         async with case.whole.with_(batch_size=5).stage() as stage, asyncio.TaskGroup() as group:
             solving = group.create_task(stage.engine.solve(case.trial.problem, strategy=case.trial.strategy))
@@ -257,7 +272,7 @@ async def _can_be_cancelled(case: Case) -> None:
 
 
 async def _keeps_deadlines(case: Case) -> None:
-    seconds = (await case.whole.run()).outcome.seconds
+    seconds = (await case.whole_result()).outcome.seconds
     for part in (0.01, 0.1, 0.3, 0.5, 0.7, 0.9, 0.999):
         limit = part * seconds
         outcome = (await case.whole.run(Budget(seconds=limit))).outcome

@@ -6,7 +6,7 @@ import asyncio
 import random
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Final, cast
 
 from ttscale.backends.base import Generation, Request
@@ -55,7 +55,6 @@ class Trial:
             AssertionError: the strategy raised, left something running, or its account is wrong.
         """
         async with self.stage() as stage:
-            await stage.engine.prepare(self.strategy)
             witness = Witness(strategy=self.strategy)
             outcome = await stage.engine.solve(self.problem, strategy=witness, budget=budget)
             await stage.check_nothing_runs()
@@ -145,14 +144,13 @@ class Result:
     """The strategy's own, verifiers' not counted."""
 
 
+@dataclass(kw_only=True)
 class Witness:
-    """A strategy that does what another does and remembers how that failed."""
+    """A strategy that does what another, nested in it, does and remembers how that failed."""
 
+    strategy: Strategy
     needs: ClassVar[frozenset[str]] = frozenset()
-
-    def __init__(self, *, strategy: Strategy) -> None:
-        self.strategy = strategy
-        self._failure: BaseException | None = None
+    _failure: BaseException | None = field(default=None, init=False)
 
     def max_samples(self) -> int | None:
         """Return what the other returns."""

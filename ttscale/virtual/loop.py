@@ -100,8 +100,10 @@ class _Jumping(selectors.DefaultSelector):
         return super().register(fileobj, events, data)
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if timeout is not None and timeout <= 0:  # something is ready: whoever woke the loop is served with it
+            return []
         woken = super().select(0)
-        if not woken and (timeout is None or timeout > 0):
+        if not woken:
             self._jump(timeout)
         return woken
 

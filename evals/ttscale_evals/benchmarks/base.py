@@ -29,6 +29,11 @@ class Grade:
     reason: str = ""
     """Why it is not a plain right or wrong: `NO_ANSWER`, `TIMEOUT`, or begins with `GRADER_FAILED`."""
 
+    @property
+    def is_judged(self) -> bool:
+        """Whether the answer, or that there is none, was judged: the grader was not late and did not break."""
+        return self.reason != TIMEOUT and not self.reason.startswith(GRADER_FAILED)
+
 
 @runtime_checkable
 class Benchmark(Protocol):

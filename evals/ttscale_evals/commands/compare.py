@@ -30,6 +30,9 @@ def compare(
     mixed_graders: Annotated[
         bool, typer.Option("--mixed-graders", help="Compare though grader versions differ.")
     ] = False,
+    by_seed: Annotated[
+        bool, typer.Option("--by-seed", help="Keep runs apart that differ only in their seed.")
+    ] = False,
     seed: Annotated[int, typer.Option("--seed", help="Of the resampling.", min=0)] = 0,
     prices: Prices = None,
     markdown: Annotated[Path | None, typer.Option("--md", metavar="FILE", help="Write Markdown.")] = None,
@@ -40,6 +43,7 @@ def compare(
     from ttscale_evals.compare import (
         compare_systems,
         group_systems,
+        join_seeds,
         load_runs,
         render_csv,
         render_markdown,
@@ -48,7 +52,8 @@ def compare(
 
     with quiet_stdout():
         loaded = load_runs(directories, prices=read_prices(prices))
-        groups = group_systems(loaded.systems, is_common=common, has_mixed_graders=mixed_graders)
+        systems = loaded.systems if by_seed else join_seeds(loaded.systems)
+        groups = group_systems(systems, is_common=common, has_mixed_graders=mixed_graders)
         comparison = compare_systems(
             groups,
             baseline=baseline,

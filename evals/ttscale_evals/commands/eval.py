@@ -244,8 +244,9 @@ def _print(result: EvalResult, report: ReportData, *, as_json: bool) -> None:
 
 
 def _list_failures(result: EvalResult) -> int:
-    """Name on standard error what was not brought to an end, and return how many problems that are."""
+    """Name on standard error what was not brought to an end or judged; return how many problems that are."""
     name_failures(result.failures)
+    name_failures(result.not_judged, what="not judged")
     if result.num_missing:
         note(f"not begun: {result.num_missing} problems; the total budget was spent.")
-    return len(result.failures) + result.num_missing
+    return len(result.failures) + len(result.not_judged) + result.num_missing

@@ -62,11 +62,16 @@ def write_file(path: Path | None, render: Callable[[], str]) -> None:
     note(f"wrote {path}")
 
 
-def name_failures(failures: Sequence[Failure]) -> None:
-    """Name on standard error what was not brought to an end."""
+def name_failures(failures: Sequence[Failure], *, what: str = "failed") -> None:
+    """Name on standard error what was not brought to an end, or not judged.
+
+    Args:
+        failures: a line each.
+        what: the word that lines begin with.
+    """
     for failure in failures:
         where = one_line(f"{failure.benchmark} {failure.problem} ({_system(failure, failures)})")
-        note(f"failed: {where}: {one_line(failure.error, max_chars=300)}")
+        note(f"{what}: {where}: {one_line(failure.error, max_chars=300)}")
 
 
 def _system(failure: Failure, failures: Sequence[Failure]) -> str:

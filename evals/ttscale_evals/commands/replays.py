@@ -52,7 +52,7 @@ def compare(asked: Asked, out: Path, *, resume: bool, display: str, as_json: boo
 
     Raises:
         ConfigError: something is wrong with pool, names, parameters or directory; nothing was run.
-        typer.Exit: with status 1, where a strategy was refused or a problem failed.
+        typer.Exit: with status 1, where a strategy was refused, or a problem failed or was not judged.
     """
     with quiet_stdout():
         compared = _compare(asked, out, resume=resume, display=display)
@@ -60,7 +60,8 @@ def compare(asked: Asked, out: Path, *, resume: bool, display: str, as_json: boo
     again = shlex.join([*asked.words, "--out", str(out), "--resume"])
     (note if as_json else echo)(f"Results and report.html are in {out}; resume with: {again}")
     name_failures(compared.failures)
-    if compared.failures:
+    name_failures(compared.not_judged, what="not judged")
+    if compared.failures or compared.not_judged:
         raise typer.Exit(1)
 
 

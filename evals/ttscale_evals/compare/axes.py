@@ -93,7 +93,11 @@ def _ignorant(name: AxisName, groups: Sequence[Group]) -> list[str]:
         repr(system.label)
         for group in groups
         for system in group.systems
-        if any(AXES[name].of(system.results[problem].outcome) is None for problem in group.problem_ids)
+        if any(
+            AXES[name].of(answer.outcome) is None
+            for problem in group.problem_ids
+            for answer in system.answers(problem)
+        )
     ]
 
 

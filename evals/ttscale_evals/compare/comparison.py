@@ -9,6 +9,7 @@ from ttscale import __version__
 from ttscale.errors import ConfigError
 from ttscale.types import JSON
 from ttscale_evals.compare.axes import AxisName, choose_axes
+from ttscale_evals.compare.entries import Entry, make_entry
 from ttscale_evals.compare.fronts import FrontPoint, draw_front
 from ttscale_evals.compare.groups import Group
 from ttscale_evals.compare.loading import LeftOut
@@ -16,36 +17,7 @@ from ttscale_evals.compare.matched import MatchedCost, match_costs
 from ttscale_evals.compare.means import measure
 from ttscale_evals.compare.notes import notes_of
 from ttscale_evals.compare.pairs import Pair, compare_pairs
-from ttscale_evals.compare.system import System
-from ttscale_evals.rows import Row, known_of, make_row
-from ttscale_evals.store import StoredCell
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """A system and its row of the leaderboard, on the problems that are compared."""
-
-    label: str
-    run_dir: str
-    budget: str
-    """As in ``--budget``; empty: none."""
-    seed: int
-    """Of the sampling."""
-    is_plain: bool
-    """Whether it is a plain baseline."""
-    row: Row
-
-    def to_json(self) -> dict[str, JSON]:
-        """Return the row with what tells the system from others."""
-        about: dict[str, JSON] = {
-            "label": self.label,
-            "run_dir": self.run_dir,
-            "budget": self.budget or None,
-            "seed": self.seed,
-            "is_plain_baseline": self.is_plain,
-        }
-        # What a comparison does not look at would be a misleading 0 here.
-        return about | {name: v for name, v in self.row.to_json().items() if name != "wall_seconds"}
+from ttscale_evals.rows import known_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +71,7 @@ def compare_systems(
         baseline: what others are held against: a label, or a strategy that is there once. ``None``: the plain
             baselines; where there are none, all pairs are compared.
         by: axes of cost, see `choose_axes`.
-        seed: of the resampling, >= 0.
+        seed: of the resampling and of random signs, >= 0.
         left_out: what was not compared, for the reader.
         unreadable: what could not be read, for the reader.
 
@@ -110,8 +82,10 @@ def compare_systems(
     axes = choose_axes(by, groups)
     measured = [(group, measure(group, axes, seed=seed)) for group in groups]
     matched_axes: Sequence[AxisName] = axes if by else [axis for axis in axes if axis != "flops"]
-    entries = [_entry(group, system) for group in groups for system in group.systems]
-    pairs = compare_pairs(measured, chosen)
+    entries = [
+        make_entry(group, means, place) for group, means in measured for place in range(len(group.systems))
+    ]
+    pairs = compare_pairs(measured, chosen, seed=seed)
     return Comparison(
         seed=seed,
         baseline=chosen,
@@ -150,29 +124,3 @@ def find_baseline(groups: Sequence[Group], text: str) -> str:
 
 def _listed(labels: Sequence[str]) -> str:
     return ", ".join(map(repr, labels[:20])) + (", …" if len(labels) > 20 else "")
-
-
-def _entry(group: Group, system: System) -> Entry:
-    results = [system.results[problem] for problem in group.problem_ids]
-    cell = StoredCell(
-        number=0,
-        benchmark=group.benchmark,
-        strategy=system.strategy,
-        num_problems=len(results) + system.num_planned - len(system.results),
-        fingerprint="",
-        budget=system.source.budget,
-    )
-    return Entry(
-        label=system.label,
-        run_dir=system.source.directory,
-        budget=system.source.budget,
-        seed=system.source.seed,
-        is_plain=system.is_plain,
-        row=make_row(
-            cell,
-            results,
-            model=system.source.model,
-            wall_seconds=0.0,
-            setting=system.source.setting,
-        ),
-    )

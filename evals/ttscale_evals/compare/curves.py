@@ -23,7 +23,8 @@ class Curve:
 def find_curves(systems: Sequence[System]) -> list[Curve]:
     """Return the curves that systems form; a system without kin is a curve of one point.
 
-    Kin have the same strategy, parameters other than `n`, model with its options, and seed; budgets may differ.
+    Kin have the same strategy, parameters other than `n`, model with its options, and a seed in common; budgets
+    may differ.
     A single sample is the majority of one, so `single` is a point of the plain majority's curve if its
     parameters are the same.
     """
@@ -76,7 +77,8 @@ def _are_kin(one: System, other: System) -> bool:
 
 def _same_source(one: System, other: System) -> bool:
     ours, theirs = one.source, other.source
-    return (ours.model, ours.options, ours.seed) == (theirs.model, theirs.options, theirs.seed)
+    is_same_model = (ours.model, ours.options) == (theirs.model, theirs.options)
+    return is_same_model and not set(one.seeds).isdisjoint(other.seeds)
 
 
 def _without_size(params: Mapping[str, JSON]) -> Mapping[str, JSON]:

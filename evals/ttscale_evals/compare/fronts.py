@@ -8,7 +8,7 @@ from ttscale_evals.compare.axes import AxisName
 from ttscale_evals.compare.groups import Group
 from ttscale_evals.compare.means import Measurements
 from ttscale_evals.report.front import dominators
-from ttscale_evals.stats import percentile_interval, wilson_interval
+from ttscale_evals.stats import percentile_interval
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +25,7 @@ class FrontPoint:
     cost_high: float
     accuracy: float
     accuracy_low: float
-    """Of the Wilson interval."""
+    """Over problems: Wilson's of 0 and 1, the bootstrap's of means over seeds."""
     accuracy_high: float
     dominated_by: str | None
     """The most accurate system that costs no more and is no less accurate; ``None``: on the front."""
@@ -39,8 +39,7 @@ def draw_front(group: Group, measured: Measurements, axis: AxisName) -> list[Fro
     points = list[FrontPoint]()
     for place in sorted(range(len(costs)), key=lambda place: (costs[place], -accuracies[place])):
         cost_interval = percentile_interval(measured.again.costs[axis][:, place])
-        num_correct = round(float(measured.correct[:, place].sum()))
-        accuracy_interval = wilson_interval(num_correct, len(group.problem_ids))
+        accuracy_interval = measured.accuracy_interval(place)
         dominator = dominating[place]
         points.append(
             FrontPoint(

@@ -8,7 +8,7 @@ from itertools import combinations
 
 from ttscale.errors import ConfigError
 from ttscale.types import JSON
-from ttscale_evals.compare.system import BenchmarkKey, System
+from ttscale_evals.compare.system import BenchmarkKey, Source, System
 
 _MAX_NAMED = 5
 
@@ -58,7 +58,8 @@ def group_systems(
 def _check_benchmarks(systems: Sequence[System]) -> None:
     by_run = dict[str, dict[str, BenchmarkKey]]()
     for system in systems:
-        by_run.setdefault(system.source.directory, {})[system.benchmark.title] = system.benchmark
+        for directory in system.directories:
+            by_run.setdefault(directory, {})[system.benchmark.title] = system.benchmark
     for (one, ours), (other, theirs) in combinations(by_run.items(), 2):
         for title in ours.keys() & theirs.keys():
             if not ours[title].is_same(theirs[title]):
@@ -95,8 +96,7 @@ def _shown(params: Mapping[str, JSON], name: str) -> str:
 
 def _check_graders(systems: Sequence[System]) -> None:
     first = systems[0].source
-    for system in systems[1:]:
-        source = system.source
+    for source in (source for system in systems for source in system.sources):
         for name in first.graders.keys() & source.graders.keys():
             if first.graders[name] != source.graders[name]:
                 raise ConfigError(
@@ -116,9 +116,10 @@ def _group(benchmark: str, systems: Sequence[System], *, is_common: bool) -> Gro
     if not common or (len(common) < len(everything) and not is_common):
         other = next(system for system in systems if system.results.keys() != first.results.keys())
         raise ConfigError(_other_problems(benchmark, first, other, num_common=len(common)))
-    ordered = sorted(common, key=lambda problem: (first.results[problem].position, problem))
-    for system in systems[1:]:
-        _check_questions(benchmark, first, system, ordered)
+    ordered = sorted(common, key=lambda problem: (first.answers(problem)[0].position, problem))
+    for system in systems:
+        for source in system.sources:
+            _check_questions(benchmark, first, system, source, ordered)
     return Group(
         benchmark=benchmark,
         systems=tuple(systems),
@@ -129,12 +130,12 @@ def _group(benchmark: str, systems: Sequence[System], *, is_common: bool) -> Gro
 
 def _other_problems(benchmark: str, ours: System, theirs: System, *, num_common: int) -> str:
     only = [
-        f"{len(missing)} only in {_place(has)} ({_names(missing)})"
+        f"{len(missing)} only in {_place(has)} ({names_of(missing)})"
         for has, lacks in ((ours, theirs), (theirs, ours))
         if (missing := [problem for problem in has.results if problem not in lacks.results])
     ]
-    unfinished = next((s for s in (ours, theirs) if len(s.results) < s.num_planned), None)
-    mend = "" if unfinished is None else f"finish {unfinished.source.directory!r} with --resume, or "
+    unfinished = next((s for s in (*ours.sources, *theirs.sources) if s.num_missing), None)
+    mend = "" if unfinished is None else f"finish {unfinished.directory!r} with --resume, or "
     if num_common == 0:
         return (
             f"no problem of {benchmark!r} was done by all systems: {'; '.join(only)}; "
@@ -147,24 +148,27 @@ def _other_problems(benchmark: str, ours: System, theirs: System, *, num_common:
 
 
 def _place(system: System) -> str:
-    return f"{system.strategy!r} of {system.source.directory!r}"
+    return f"{system.strategy!r} of {' and '.join(map(repr, system.directories))}"
 
 
-def _names(problems: Sequence[str]) -> str:
+def names_of(problems: Sequence[str]) -> str:
+    """Return the first few of some problems, quoted."""
     more = ", …" if len(problems) > _MAX_NAMED else ""
     return ", ".join(repr(problem) for problem in problems[:_MAX_NAMED]) + more
 
 
-def _check_questions(benchmark: str, ours: System, theirs: System, problems: Sequence[str]) -> None:
-    differing = [
-        problem
-        for problem in problems
-        if (ours.results[problem].question, ours.results[problem].target)
-        != (theirs.results[problem].question, theirs.results[problem].target)
-    ]
+def _check_questions(
+    benchmark: str, ours: System, theirs: System, source: Source, problems: Sequence[str]
+) -> None:
+    """Hold the problems of one run of a system against those of another system."""
+    differing = list[str]()
+    for problem in problems:
+        first, other = ours.answers(problem)[0], theirs.results[problem].get(source.seed)
+        if other is not None and (first.question, first.target) != (other.question, other.target):
+            differing.append(problem)
     if differing:
         raise ConfigError(
             f"{len(differing)} problems of {benchmark!r} have another question or target in "
-            f"{theirs.source.directory!r} than in {ours.source.directory!r} ({_names(differing)}); "
+            f"{source.directory!r} than in {ours.source.directory!r} ({names_of(differing)}); "
             f"compare runs of the same problems."
         )

@@ -13,7 +13,8 @@ from typing import Final, cast
 
 from ttscale.errors import ConfigError
 from ttscale.types import JSON
-from ttscale_evals.compare.comparison import Comparison, Entry
+from ttscale_evals.compare.comparison import Comparison
+from ttscale_evals.compare.entries import Entry
 from ttscale_evals.compare.markdown import draw_table
 from ttscale_evals.compare.matched import MatchedCost
 from ttscale_evals.compare.tables import Line, Table, points_text

@@ -95,6 +95,7 @@ def _load_run(path: Path, prices: PriceFile | None) -> tuple[list[System], list[
     systems, left_out = list[System](), list[LeftOut]()
     with ResultStore(directory.store_path) as store:
         for cell in directory.cells(store):
+            results = circumstances.priced(store.results(cell.number), model=cell.model)
             source = Source(
                 directory=str(path),
                 model=cell.model,
@@ -103,8 +104,8 @@ def _load_run(path: Path, prices: PriceFile | None) -> tuple[list[System], list[
                 seed=config.seed,
                 setting=circumstances.setting,
                 graders=graders,
+                num_missing=cell.num_problems - len(results),
             )
-            results = circumstances.priced(store.results(cell.number), model=cell.model)
             system = _system(cell, results, config, source)
             what = f"{cell.strategy} on {cell.benchmark} in {path}"
             if cell.number in refusals:
@@ -120,13 +121,12 @@ def _system(cell: StoredCell, results: Sequence[Result], config: EvalConfig, sou
     strategy, benchmark = _entry(config.strategies, cell.strategy), _entry(config.benchmarks, cell.benchmark)
     params = {name: value for name, value in benchmark.params.items() if name not in _WHERE}
     return System(
-        source=source,
+        sources=(source,),
         benchmark=BenchmarkKey(title=cell.benchmark, name=benchmark.name, params=params),
         strategy=cell.strategy,
         name=strategy.name,
         params=strategy.params,
-        results={result.problem_id: result for result in results},
-        num_planned=cell.num_problems,
+        results={result.problem_id: {source.seed: result} for result in results},
     )
 
 

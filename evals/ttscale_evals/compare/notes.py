@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import combinations
+from typing import Final
 
 from ttscale_evals.compare.curves import reference_curves
-from ttscale_evals.compare.groups import Group
+from ttscale_evals.compare.groups import Group, names_of
 from ttscale_evals.compare.pairs import Pair
+from ttscale_evals.compare.seeds import differ_in_seed
 from ttscale_evals.report import formats
 from ttscale_evals.report.leaderboard import footnotes
 from ttscale_evals.rows import Row
+
+_SEEDS: Final = (
+    "Several seeds are one system: a problem's value is its mean over them, intervals and p are over problems, "
+    "counts are of the answers of all seeds. Where such means are not 0 or 1, p is by random signs of the "
+    "problems' differences (Fisher), and only counts the problems that one has right more often."
+)
 
 
 def notes_of(
@@ -31,6 +40,10 @@ def notes_of(
     notes += [_without_errors(pair) for pair in pairs if pair.difference_errors_excluded is not None]
     for group in groups:
         notes += _about_group(group, baseline)
+        notes += _about_seeds(group)
+    notes += _same_seeds(groups)
+    if any(len(system.seeds) > 1 for system in systems):
+        notes.append(_SEEDS)
     notes += _only_somewhere(groups)
     concurrencies = sorted({system.source.setting.concurrency or 0 for system in systems})
     if len(concurrencies) > 1:
@@ -41,12 +54,45 @@ def notes_of(
 
 def _only_somewhere(groups: Sequence[Group]) -> list[str]:
     """Name the benchmarks that not all runs are of."""
-    runs = [list(dict.fromkeys(system.source.directory for system in group.systems)) for group in groups]
+    runs = [
+        list(dict.fromkeys(directory for system in group.systems for directory in system.directories))
+        for group in groups
+    ]
     num_runs = len({directory for directories in runs for directory in directories})
     return [
         f"{group.benchmark} is only in {', '.join(directories)}."
         for group, directories in zip(groups, runs, strict=True)
         if len(directories) < num_runs
+    ]
+
+
+def _about_seeds(group: Group) -> list[str]:
+    """Say what seeds of a system lack."""
+    notes = list[str]()
+    for system in group.systems:
+        for seed in system.seeds:
+            lacking = [problem for problem in group.problem_ids if seed not in system.results[problem]]
+            if lacking:
+                notes.append(
+                    f"{group.benchmark}: seed {seed} of {system.label} lacks {len(lacking)} of "
+                    f"{len(group.problem_ids)} problems ({names_of(lacking)}); their values are those of its "
+                    f"other seeds."
+                )
+    return notes
+
+
+def _same_seeds(groups: Sequence[Group]) -> list[str]:
+    """Name the runs that seem to be seeds of one system, but have the same one."""
+    same = {
+        (ours.source.directory, theirs.source.directory, ours.source.seed): None
+        for group in groups
+        for ours, theirs in combinations(group.systems, 2)
+        if differ_in_seed(ours, theirs) and ours.seeds == theirs.seeds
+    }
+    return [
+        f"{ours} and {theirs} have strategies in common and the same seed {seed}: these are compared as "
+        f"systems of their own, and no seeds of them are joined."
+        for ours, theirs, seed in same
     ]
 
 

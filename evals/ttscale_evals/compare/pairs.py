@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 
@@ -18,9 +18,12 @@ from ttscale_evals.stats import (
     mean_and_stderr,
     percentile_interval,
     problems_needed,
+    sign_flip_p_value,
 )
 
 CONFIDENCE: Final = 0.95
+
+Test = Literal["mcnemar", "sign_flips"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,13 +39,18 @@ class Pair:
     difference_low: float
     """Of the 95 % paired bootstrap interval over problems."""
     difference_high: float
+    difference_stderr: float | None
+    """Paired by problem; ``None`` of a single problem."""
     difference_errors_excluded: float | None
     """Among the problems that neither failed, where that is another number."""
     num_ours_only: int
-    """Problems that only ours has right."""
+    """Problems that only ours has right; of means over seeds: that ours has right more often."""
     num_theirs_only: int
+    test: Test
+    """McNemar's exact test where both have 0 or 1 of every problem, else Fisher's of the signs of the problems'
+    differences (`ttscale_evals.stats.sign_flip_p_value`), which is the same test for 0 and 1."""
     p_value: float
-    """McNemar's exact test, two-sided."""
+    """Two-sided."""
     p_adjusted: float
     """By Holm's method over all pairs of the comparison, those of other benchmarks too."""
     better: str | None
@@ -58,7 +66,8 @@ class Pair:
             return f"{self.better} is better than {self.theirs if self.better == self.ours else self.ours}"
         what = f"{self.ours} and {self.theirs}: no difference shown"
         if self.num_ours_only == self.num_theirs_only == 0:
-            return f"{what}; right on the same problems"
+            how = "right on the same problems" if self.test == "mcnemar" else "every problem right as often"
+            return f"{what}; {how}"
         if self.problems_needed is None:
             return what
         return f"{what}; about {_round(self.problems_needed):,} problems would tell"
@@ -107,10 +116,18 @@ def choose_pairs(group: Group, baseline: str | None) -> list[tuple[int, int]]:
     ]
 
 
-def compare_pairs(groups: Sequence[tuple[Group, Measurements]], baseline: str | None) -> list[Pair]:
-    """Compare the systems of each group, and correct for the number of pairs in all of them together."""
+def compare_pairs(
+    groups: Sequence[tuple[Group, Measurements]], baseline: str | None, *, seed: int = 0
+) -> list[Pair]:
+    """Compare the systems of each group, and correct for the number of pairs in all of them together.
+
+    Args:
+        groups: with what their systems came to.
+        baseline: see `choose_pairs`.
+        seed: of random signs, >= 0.
+    """
     found = [
-        _compare(group, measured, ours, theirs)
+        _compare(group, measured, ours, theirs, seed=seed)
         for group, measured in groups
         for ours, theirs in choose_pairs(group, baseline)
     ]
@@ -121,10 +138,18 @@ def compare_pairs(groups: Sequence[tuple[Group, Measurements]], baseline: str | 
     ]
 
 
-def _compare(group: Group, measured: Measurements, ours: int, theirs: int) -> tuple[Pair, PairedDifference]:
+def _compare(
+    group: Group, measured: Measurements, ours: int, theirs: int, *, seed: int
+) -> tuple[Pair, PairedDifference]:
     first, second = measured.correct[:, ours], measured.correct[:, theirs]
-    test = mcnemar_test(first.tolist(), second.tolist())
-    difference, stderr = mean_and_stderr((first - second).tolist())
+    differences = (first - second).tolist()
+    is_binary = measured.is_binary(ours) and measured.is_binary(theirs)
+    p_value = (
+        mcnemar_test(first.tolist(), second.tolist()).p_value
+        if is_binary
+        else sign_flip_p_value(differences, seed=seed)
+    )
+    difference, stderr = mean_and_stderr(differences)
     again = measured.again.accuracy
     interval = percentile_interval(again[:, ours] - again[:, theirs], confidence=CONFIDENCE)
     paired = PairedDifference(
@@ -132,7 +157,7 @@ def _compare(group: Group, measured: Measurements, ours: int, theirs: int) -> tu
         difference=difference,
         stderr=stderr,
         interval=interval,
-        p_value=test.p_value,
+        p_value=p_value,
         confidence=CONFIDENCE,
     )
     pair = Pair(
@@ -143,12 +168,14 @@ def _compare(group: Group, measured: Measurements, ours: int, theirs: int) -> tu
         difference=difference,
         difference_low=interval.low,
         difference_high=interval.high,
+        difference_stderr=stderr,
         difference_errors_excluded=_without_errors(
-            first - second, measured.failed[:, ours] | measured.failed[:, theirs], difference
+            measured.graded[:, ours] - measured.graded[:, theirs], difference
         ),
-        num_ours_only=test.num_ours_only,
-        num_theirs_only=test.num_theirs_only,
-        p_value=test.p_value,
+        num_ours_only=int((first > second).sum()),
+        num_theirs_only=int((first < second).sum()),
+        test="mcnemar" if is_binary else "sign_flips",
+        p_value=p_value,
         p_adjusted=1.0,
         better=None,
         problems_needed=None,
@@ -156,12 +183,9 @@ def _compare(group: Group, measured: Measurements, ours: int, theirs: int) -> tu
     return pair, paired
 
 
-def _without_errors(
-    differences: Floats, failed: np.ndarray[tuple[int, ...], np.dtype[np.bool_]], value: float
-) -> float | None:
-    if not bool(failed.any()) or bool(failed.all()):
-        return None
-    without = float(differences[~failed].mean())
+def _without_errors(differences: Floats, value: float) -> float | None:
+    known = differences[~np.isnan(differences)]
+    without = float(known.mean()) if known.size else value
     return None if without == value else without
 
 

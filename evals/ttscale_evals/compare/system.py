@@ -30,6 +30,8 @@ class Source:
     setting: Setting
     graders: Mapping[str, str]
     """Versions of the packages that judge answers, by name."""
+    num_missing: int = 0
+    """Problems that the run was to do and has not done."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,20 +51,39 @@ class BenchmarkKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class System:
-    """A strategy on a benchmark, as one run has it."""
+    """A strategy on a benchmark, as one run has it, or several that differ only in the seed of the sampling."""
 
-    source: Source
+    sources: tuple[Source, ...]
+    """The runs, >= 1, each with a seed of its own."""
     benchmark: BenchmarkKey
     strategy: str
     """What the run calls it."""
     name: str
     """The strategy's."""
     params: Mapping[str, JSON]
-    results: Mapping[str, Result]
-    """By problem id."""
-    num_planned: int
+    results: Mapping[str, Mapping[int, Result]]
+    """By problem id, and by seed: of those that have the problem, >= 1."""
     label: str = ""
     """What tells it from the other systems, see `labelled`."""
+
+    @property
+    def source(self) -> Source:
+        """The first of the runs: all of them are alike but for directory, seed and what is missing."""
+        return self.sources[0]
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """Of the sampling."""
+        return tuple(source.seed for source in self.sources)
+
+    @property
+    def directories(self) -> tuple[str, ...]:
+        """Of the runs."""
+        return tuple(source.directory for source in self.sources)
+
+    def answers(self, problem: str) -> list[Result]:
+        """Return what came of a problem, once for each seed that has it."""
+        return list(self.results[problem].values())
 
     @property
     def is_plain(self) -> bool:
@@ -97,6 +118,6 @@ def labelled(systems: Sequence[System]) -> list[System]:
     ]
     twice = {label for (label, *_), times in Counter(keys).items() if times > 1}
     return [
-        replace(system, label=f"{label} · {system.source.directory}" if label in twice else label)
+        replace(system, label=f"{label} · {', '.join(system.directories)}" if label in twice else label)
         for label, system in zip(first, systems, strict=True)
     ]

@@ -8,7 +8,8 @@ from itertools import groupby
 from typing import Final, TypeVar
 
 from ttscale_evals.compare.axes import AXES, AxisName
-from ttscale_evals.compare.comparison import Comparison, Entry
+from ttscale_evals.compare.comparison import Comparison
+from ttscale_evals.compare.entries import Entry
 from ttscale_evals.compare.fronts import FrontPoint
 from ttscale_evals.compare.matched import MatchedCost, Point
 from ttscale_evals.compare.pairs import Pair
@@ -84,14 +85,19 @@ def _dominated(points: Sequence[FrontPoint]) -> set[tuple[str, str]]:
 
 def _systems(benchmark: str, entries: Sequence[Entry], dominated: set[tuple[str, str]]) -> Table:
     ordered = sorted(entries, key=lambda e: (-(e.row.accuracy or 0.0), e.row.tokens_per_problem or 0.0))
+    has_seeds = any(len(entry.seeds) > 1 for entry in entries)
     shown = [column for column in _SYSTEM_COLUMNS if column.title in _ALWAYS or _is_known(column, entries)]
     return Table(
         title=benchmark,
-        columns=("system", *(column.title for column in shown)),
+        columns=("system", *(["seeds"] if has_seeds else []), *(column.title for column in shown)),
         texts=frozenset({"system"}),
         lines=tuple(
             Line(
-                cells=(entry.label, *(column.text(entry.row) for column in shown)),
+                cells=(
+                    entry.label,
+                    *([formats.count(len(entry.seeds))] if has_seeds else []),
+                    *(column.text(entry.row) for column in shown),
+                ),
                 is_dim=(benchmark, entry.label) in dominated,
             )
             for entry in ordered

@@ -46,6 +46,11 @@ class Compared:
         """What was not brought to an end, in all runs."""
         return [failure for result in self.results for failure in result.failures]
 
+    @property
+    def not_judged(self) -> list[Failure]:
+        """Answers that the grader was late for or broke on, in all runs."""
+        return [failure for result in self.results for failure in result.not_judged]
+
     def to_json(self) -> dict[str, JSON]:
         """Return the document of ``ttscale eval --replay --json``."""
         return {
@@ -62,6 +67,7 @@ class Compared:
             "left_out": [asdict(one) for one in self.left_out],
             "notes": list(self.notes),
             "failures": [asdict(failure) for failure in self.failures],
+            "not_judged": [asdict(failure) for failure in self.not_judged],
         }
 
 

@@ -156,7 +156,7 @@ class Poll:
         """
         try:
             async for sample in samples:
-                await self.add(replace(sample, index=first_index + sample.index))
+                await self.add(replace(sample, index=first_index + sample.index) if first_index else sample)
                 if until() and not samples.has_more:
                     if num_expected is None or len(self.ballots) < num_expected:
                         self.stop_reason = "decided"

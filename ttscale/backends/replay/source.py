@@ -55,6 +55,7 @@ def recorded_capabilities(bank: Bank, model: RecordedModel, *, order: int | None
         can,
         token_ids=has_ids,
         logprobs=most > NO_LOGPROBS,
+        prompt_logprobs=False,
         max_top_logprobs=max(0, most),
         seeds=can.seeds and order is None,
         stream=has_ids,

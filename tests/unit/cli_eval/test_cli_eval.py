@@ -1,4 +1,4 @@
-"""``ttscale eval`` and ``ttscale report``: from a data file to a leaderboard, and every kind of wrong use."""
+"""``ttscale eval``: from a data file to a leaderboard."""
 
 from __future__ import annotations
 
@@ -6,58 +6,17 @@ import csv
 import json
 import re
 import shlex
-import socket
-from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
-from ttscale.backends import Backend, Capabilities
+from tests.unit.eval_bench import EVAL, ROW_KEYS, UseBackend, adding, assert_refused
 from ttscale.cli import main
 from ttscale.testing import FakeBackend, Reply
-from ttscale.types import JSON, Prompt
-
-ROW_KEYS = {
-    *("benchmark", "strategy", "model", "num_problems", "accuracy", "accuracy_low", "accuracy_high"),
-    *("generated_tokens", "prompt_tokens_computed", "prompt_tokens_cached", "cancelled_tokens"),
-    *("verifier_tokens", "flops", "latency_p50_seconds", "latency_p95_seconds", "critical_path_tokens"),
-    *("wall_seconds", "errors"),
-}
-
-UseBackend = Callable[[Backend], None]
-
-
-@pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A directory of its own, with a data file of four sums."""
-    monkeypatch.chdir(tmp_path)
-    lines = [json.dumps({"question": f"What is {n} + {n}?", "answer": str(2 * n)}) for n in range(4)]
-    (tmp_path / "sums.jsonl").write_text("\n".join(lines) + "\n")
-    return tmp_path
-
-
-@pytest.fixture
-def use_backend(monkeypatch: pytest.MonkeyPatch) -> UseBackend:
-    """Let every model URI mean one backend."""
-
-    def use(backend: Backend) -> None:
-        def load_backend(uri: str, options: Mapping[str, JSON] | None = None) -> Backend:
-            return backend
-
-        monkeypatch.setattr("ttscale_evals.sources.load_backend", load_backend)
-
-    return use
-
-
-def adding(prompt: Prompt, seed: int, ordinal: int) -> Reply:
-    """Add rightly, but take 3 + 3 for 7."""
-    found = re.search(r"What is (\d+)", prompt.question)
-    assert found is not None
-    n = int(found[1])
-    return Reply(f"\\boxed{{{7 if n == 3 else 2 * n}}}", seconds=0.001)
-
-
-EVAL = ["eval", "--benchmark", "jsonl:path=sums.jsonl", "--out", "run", "--display", "none"]
+from ttscale.types import Problem, Prompt
+from ttscale.workers import Workers
+from ttscale_evals.benchmarks.base import Grade
+from ttscale_evals.benchmarks.jsonl import JsonlBenchmark
 
 
 def test_json_holds_the_rows_and_nothing_else_is_printed(
@@ -177,6 +136,47 @@ def test_failed_problems_are_listed_and_exit_with_1(
     assert failed.endswith("(single): engine broke")
 
 
+def test_answers_that_were_not_judged_are_listed_and_exit_with_1(
+    use_backend: UseBackend, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reasons = {"0": "timeout", "2": "grader failed: ValueError"}
+
+    async def grade(self: object, problem: Problem, answer: str | None, workers: Workers) -> Grade:
+        reason = reasons.get(answer or "", "")
+        return Grade(correct=not reason, value=None, reason=reason)
+
+    monkeypatch.setattr(JsonlBenchmark, "grade", grade)
+    use_backend(FakeBackend(adding))
+    assert main([*EVAL, "--strategy", "single", "--json"]) == 1
+    captured = capsys.readouterr()
+    document = json.loads(captured.out)
+    assert (document["is_complete"], document["failures"]) == (False, [])
+    said = [line for line in captured.err.splitlines() if line.startswith("not judged: ")]
+    assert [line.partition("(single): ")[2] for line in said] == ["grader timeout", "grader failed: ValueError"]
+    assert [entry["error"] for entry in document["not_judged"]] == [
+        "grader timeout",
+        "grader failed: ValueError",
+    ]
+    assert [line.split()[2] for line in said] == ["jsonl:path=sums.jsonl"] * 2
+
+
+def test_a_model_comes_from_the_environment_and_the_command_line_wins(
+    use_backend: UseBackend, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    use_backend(FakeBackend(adding))
+    monkeypatch.setenv("TTSCALE_EVAL_MODEL", "hf:abacus")
+    monkeypatch.setenv("TTSCALE_EVAL_STRATEGY", "single  self_consistency:n=3,temperature=0.5")
+    monkeypatch.setenv("TTSCALE_EVAL_JSON", "1")
+    assert main(EVAL) == 0
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    assert [(row["model"], row["strategy"]) for row in rows] == [
+        ("hf:abacus", "single"),
+        ("hf:abacus", "self_consistency:n=3,temperature=0.5"),
+    ]
+    assert main([*EVAL, "--out", "other", "--model", "my:b"]) == 0
+    assert {row["model"] for row in json.loads(capsys.readouterr().out)["rows"]} == {"my:b"}
+
+
 def test_interrupting_keeps_what_is_done_and_says_how_to_go_on(
     use_backend: UseBackend, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -226,187 +226,6 @@ def test_a_price_file_gives_rows_dollars_and_limits_them(
     assert_refused(
         [*EVAL, "--out", "other", "--prices", "prices.yaml", "--budget", "usd=1e-9"], "raise usd", capsys
     )
-
-
-# ── wrong use: one sentence that names the mend, exit status 2, nothing lost ──────────────────────────────────
-
-
-@pytest.mark.parametrize(
-    ("words", "sentence"),
-    [
-        (["--strategy", "singel"], "No strategy is called 'singel'; did you mean 'single'?"),
-        (["--strategy", "best_of_n:m=4"], "strategy 'best_of_n' has no parameter 'm'; it has: n, verifier"),
-        (["--strategy", "best_of_n:n=many"], "strategy 'best_of_n': n='many' is wrong"),
-        (["--strategy", "best_of_n:4"], "'4' in 'best_of_n:4' is not key=value"),
-        (["--benchmark", "no_such_set"], "No benchmark is called 'no_such_set'"),
-        (["--benchmark", "jsonl:path=nowhere.jsonl"], "nowhere.jsonl"),
-        (["--budget", "tokens=1"], "; raise tokens in the budget to at least "),
-        (["--budget", "usd=1"], "without the price of 'abacus'; name a price file with --prices FILE"),
-        (["--prices", "nowhere.yaml"], "nowhere.yaml' cannot be read"),
-        (["--limit", "0"], "limit=0 is wrong"),
-        (["--display", "3d"], "--display '3d' is unknown; choose one of auto, bar, plain, none."),
-    ],
-)
-def test_wrong_words(
-    words: list[str], sentence: str, use_backend: UseBackend, here: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    backend = FakeBackend(adding)
-    use_backend(backend)
-    assert_refused([*EVAL, *words], sentence, capsys)
-    assert not backend.requests
-    assert not (here / "run").exists()
-
-
-def assert_refused(words: list[str], sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([*words, "--json"]) == 2
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert captured.err.startswith("error: ")
-    assert captured.err.count("\n") == 1
-    assert sentence in captured.err
-
-
-def test_a_model_without_what_the_strategy_needs(
-    use_backend: UseBackend, here: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    use_backend(FakeBackend(adding, capabilities=Capabilities(token_ids=True, seeds=True)))
-    assert_refused([*EVAL, "--strategy", "best_of_n"], "ConfidenceVerifier needs logprobs", capsys)
-    assert not (here / "run").exists()
-
-
-@pytest.mark.parametrize(
-    ("text", "sentence"),
-    [
-        ("benchmarks: [unclosed\n", "is not YAML"),
-        ("- a list\n", "must hold keys and values"),
-        ("benchmarks: [countdown]\nstrategie: [single]\n", "the key 'strategie' is unknown"),
-        ("model: abacus\n", "'benchmarks' is missing"),
-        ("benchmarks: [countdown]\n\nlimit: many\n", "line 3 of 'config.yaml'"),
-    ],
-)
-def test_a_broken_config_file(text: str, sentence: str, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (here / "config.yaml").write_text(text)
-    assert_refused(["eval", "config.yaml", "--out", "run"], sentence, capsys)
-
-
-def test_a_config_file_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
-    assert_refused(
-        ["eval", "nowhere.yaml"],
-        "'nowhere.yaml' cannot be read: No such file or directory; check the path.",
-        capsys,
-    )
-
-
-def test_nothing_to_evaluate(capsys: pytest.CaptureFixture[str]) -> None:
-    assert_refused(["eval"], "there is nothing to evaluate; give a config file, or a benchmark", capsys)
-
-
-def test_resume_without_a_directory(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["eval", "--benchmark", "jsonl:path=sums.jsonl", "--resume"]
-    sentence = "--resume does not know which run; name its directory with --out DIR."
-    assert_refused(words, sentence, capsys)
-    (here / "config.yaml").write_text("benchmarks: ['jsonl:path=sums.jsonl']\n")  # of no run
-    assert_refused(["eval", "config.yaml", "--resume"], sentence, capsys)
-    assert sorted(path.name for path in here.iterdir()) == ["config.yaml", "sums.jsonl"]
-
-
-def test_a_directory_that_holds_another_run_is_left_as_it_is(
-    use_backend: UseBackend, here: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    use_backend(FakeBackend(adding))
-    assert main([*EVAL, "--strategy", "single"]) == 0
-    capsys.readouterr()
-    before = {path.name: path.read_bytes() for path in (here / "run").iterdir()}
-    assert_refused([*EVAL, "--strategy", "single"], "holds a run already; add --resume", capsys)
-    assert_refused(
-        [*EVAL, "--strategy", "single", "--seed", "1", "--resume"], "has another config: seed was 0", capsys
-    )
-    assert {path.name: path.read_bytes() for path in (here / "run").iterdir()} == before
-
-
-def test_a_server_that_is_not_there(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    url = f"http://127.0.0.1:{port}/v1"
-    assert_refused([*EVAL, "--model", f"openai:some-model@{url}"], url, capsys)
-    assert not (here / "run").exists()
-
-
-def test_a_data_file_with_a_broken_line(
-    use_backend: UseBackend, here: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with (here / "sums.jsonl").open("a") as file:
-        file.write('{"question": "What is 4 + 4?", "answer"\n')
-    use_backend(FakeBackend(adding))
-    sentence = (
-        "line 5 of '{}' is not JSON (Expecting ':' delimiter at column 40); mend the line or take it out."
-    )
-    assert_refused(EVAL, sentence.format(here / "sums.jsonl"), capsys)
-    assert not (here / "run").exists()
-
-
-def test_only_a_replay_has_drawn_orders(
-    use_backend: UseBackend, here: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    use_backend(FakeBackend(adding))
-    assert_refused([*EVAL, "--orders", "3"], "orders=3 is of recorded samples only", capsys)
-    assert not (here / "run").exists()
-
-
-# ── report ────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def test_report_draws_runs_anew_and_tells_equal_titles_apart(
-    use_backend: UseBackend, here: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    use_backend(FakeBackend(adding))
-    for out in ("first", "second"):
-        assert main(["eval", "-b", "jsonl:path=sums.jsonl", "--out", out, "--display", "none"]) == 0
-    capsys.readouterr()
-    files = ["--html", "out/page.html", "--md", "out/page.md", "--csv", "out/rows.csv"]
-    assert main(["report", "first", "second", *files, "--json"]) == 0
-    document = json.loads(capsys.readouterr().out)
-    assert [row["model"] for row in document["rows"]] == ["abacus · first", "abacus · second"]
-    assert all(row.keys() >= ROW_KEYS for row in document["rows"])
-    assert document["runs"][1]["resume"] == "ttscale eval second/config.yaml --out second --resume"
-    page = (here / "out" / "page.html").read_text()
-    assert "What is 3 + 3?" in page
-    assert "abacus · first" in (here / "out" / "page.md").read_text()
-    assert len((here / "out" / "rows.csv").read_text().splitlines()) == 3
-    assert main(["report", "first"]) == 0
-    assert "75.0 % [30.1, 95.4]" in capsys.readouterr().out
-
-
-def test_a_report_needs_the_store_but_not_the_data(
-    use_backend: UseBackend, here: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    use_backend(FakeBackend(adding))
-    assert main([*EVAL, "--strategy", "single"]) == 0
-    (here / "sums.jsonl").unlink()
-    assert main(["report", "run", "--html", "page.html"]) == 0
-    assert "75.0 %" in capsys.readouterr().out
-    assert "What is 3 + 3?" in (here / "page.html").read_text()
-
-
-@pytest.mark.parametrize(
-    ("words", "sentence"),
-    [
-        (["report", "nowhere"], "'nowhere' is not a run directory"),
-        (["report", "."], "is not a run directory"),
-    ],
-)
-def test_a_report_of_what_is_no_run(
-    words: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert_refused(words, sentence, capsys)
-
-
-def test_a_report_that_cannot_be_written(use_backend: UseBackend, capsys: pytest.CaptureFixture[str]) -> None:
-    use_backend(FakeBackend(adding))
-    assert main([*EVAL, "--strategy", "single"]) == 0
-    capsys.readouterr()
-    assert_refused(["report", "run", "--md", "sums.jsonl/x.md"], "cannot be written", capsys)
 
 
 # ── sweeps ────────────────────────────────────────────────────────────────────────────────────────────────
