@@ -60,7 +60,7 @@ UNDECIDED: dict[str, Script] = {"budget_forcing": "It is \\boxed{42}.</think>So 
 SMALLER = {
     "adaptive_consistency": "adaptive_consistency:n=12",
     "confidence_vote": "confidence_vote:n=6,top_logprobs=4",
-    "deep_conf": "deep_conf:n=8,num_warmup=3,top_logprobs=3",
+    "deep_conf": "deep_conf:n=6,num_warmup=3,top_logprobs=3",
     "deep_prune": "deep_prune:n=6",
     "esc": "esc:n=15",
     "inverse_entropy_vote": "inverse_entropy_vote:n=4,top_logprobs=4",

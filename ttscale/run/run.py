@@ -5,41 +5,30 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final
 
 from ttscale.budget import Amount, Budget, Reservation, Scope
-from ttscale.errors import BudgetExhausted, TTScaleError, VerifierError
+from ttscale.errors import BudgetExhausted, VerifierError
 from ttscale.run.appended import appended, extended
 from ttscale.run.block import PieceBlock, SampleBlock
-from ttscale.run.draw import WorstCase, booked
+from ttscale.run.draw import WorstCase
+from ttscale.run.given import read_given
 from ttscale.run.seeds import derive_seed
 from ttscale.trace import Span, Trace
 from ttscale.trace.span import SpanKind
-from ttscale.types import JSON, Bucket, Problem, Prompt, Sample, SampleUsage, Sampling, Score, Usage
+from ttscale.types import JSON, Bucket, Problem, Prompt, Sample, Sampling, Score, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Awaitable
 
     from ttscale.backends.base import Capabilities, ModelProfile, PromptScore, Rewards
     from ttscale.run.room import Room
     from ttscale.tools import Tool, ToolResult
     from ttscale.verifier import Verifier
     from ttscale.workers import Workers
-
-
-class _Said(Protocol):
-    """What a model says of a given text."""
-
-    @property
-    def usage(self) -> SampleUsage:
-        """What it took."""
-        ...
-
-
-_Read = TypeVar("_Read", bound=_Said)
 
 _MOST_TOKENS_WITHOUT_CONTEXT: Final = 4096
 """Tokens per sample where neither the sampling nor the model says a limit."""
@@ -236,9 +225,11 @@ class Run:
             BudgetExhausted: the text does not fit the budget.
         """
         encoded = self.encode(prompt)
-        rewards, span = await self._given(
-            "reward", encoded, lambda: self.room.backend.reward(encoded, step_token=step_token)
-        )
+
+        def read() -> Awaitable[Rewards]:
+            return self.room.backend.reward(encoded, step_token=step_token)
+
+        rewards, span = await read_given(self, self._scope, "reward", encoded, read)
         span.attributes["values"] = list(rewards.values)
         return rewards
 
@@ -253,35 +244,12 @@ class Run:
             BudgetExhausted: the text does not fit the budget.
         """
         encoded = self.encode(prompt)
-        score, _ = await self._given(
-            "likelihood", encoded, lambda: self.room.backend.score_prompt(encoded), most_generated=1
-        )
+
+        def read() -> Awaitable[PromptScore]:
+            return self.room.backend.score_prompt(encoded)
+
+        score, _ = await read_given(self, self._scope, "likelihood", encoded, read, most_generated=1)
         return score
-
-    async def _given(
-        self, name: str, encoded: Prompt, read: Callable[[], Awaitable[_Read]], *, most_generated: int = 0
-    ) -> tuple[_Read, Span]:
-        """Have the model read a given text, as a verifier's work, and return what it says with its span.
-
-        Some engines cannot do so without generating a token.
-        """
-        room = self.room
-        worst = WorstCase(room.cost, room.backend.count_tokens(encoded), "verifier")
-        reservation = await self._scope.reserve(lambda _: worst(most_generated), 1)
-        span, path, began = self.open_span("score", name), self.critical_path_seconds, self.now()
-        # If it is cut off nobody knows what it has used: this is the most.
-        used = SampleUsage(prompt_computed=worst.prompt_tokens)
-        try:
-            said = await read()
-            used = said.usage
-        except TTScaleError:
-            used = SampleUsage()
-            raise
-        finally:
-            reservation.commit(booked(used, bucket="verifier", ended_itself=True, cost=room.cost))
-            self.close_span(span, prompt_computed=used.prompt_computed, prompt_cached=used.prompt_cached)
-            self.advance(0, path + self.now() - began)
-        return said, span
 
     async def call(self, tool: Tool, **arguments: JSON) -> ToolResult:
         """Call a tool; its failure is a result, not an exception.

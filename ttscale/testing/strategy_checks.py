@@ -181,7 +181,7 @@ async def _keeps_cost_law(case: Case) -> None:
 async def _keeps_budget(case: Case) -> None:
     full = (await case.whole_result()).outcome.usage
     prompt = full.prompt_computed + full.prompt_cached
-    tokens = {1, 2, prompt, prompt + 1, prompt + 2, *(full.tokens * part // 12 + 1 for part in range(15))}
+    tokens = {1, 2, prompt, prompt + 1, prompt + 2, *(full.tokens * part // 8 + 1 for part in range(10))}
     budgets = [Budget(tokens=size) for size in sorted(tokens)]
     budgets += [Budget(samples=size) for size in {1, 2, max(1, full.calls - 1)}]
     budgets += [Budget(flops=full.flops * part) for part in (1e-6, 0.1, 0.5, 0.9) if full.flops]
