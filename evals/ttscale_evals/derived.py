@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
 from ttscale.trace import write_jsonl
 from ttscale_evals.result import EvalResult
 from ttscale_evals.store import ResultStore, RunDirectory
+from ttscale_evals.store.directory import dump_json
 
 
 def write_derived_files(directory: RunDirectory, store: ResultStore, result: EvalResult) -> None:
     """Write ``results.json`` and, where traces were kept, ``traces.jsonl``; earlier ones are replaced."""
-    directory.write("results.json", [json.dumps(result.to_json(), indent=2, ensure_ascii=False) + "\n"])
+    directory.write("results.json", [dump_json(result.to_json())])
     if result.config.traces:
         directory.write("traces.jsonl", trace_lines(directory, store))
 

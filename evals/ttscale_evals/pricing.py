@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import cast
 
 from ttscale.budget.prices import PriceFile
 from ttscale.types import JSON, Outcome
@@ -35,10 +33,9 @@ class Circumstances:
             prices: in place of its own; ``None``: dollars stay as they are.
 
         Raises:
-            ConfigError: the price file lacks one of the run's models.
+            ConfigError: the price file lacks one of the run's models, or ``run.json`` is broken.
         """
-        path = directory.path / "run.json"
-        about = cast("Mapping[str, JSON]", json.loads(path.read_text("utf-8"))) if path.is_file() else {}
+        about = directory.about()
         names = {model.title: _names(about, model.title, model.model) for model in config.models}
         if prices is not None:
             for known in names.values():

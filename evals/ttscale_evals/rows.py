@@ -186,7 +186,7 @@ def make_row(
     Args:
         cell: what was planned.
         results: one a problem done.
-        model: its URI.
+        model: its title.
         wall_seconds: how long the cell was at work.
         retried: tokens of failed attempts that were done again.
         setting: of its run.

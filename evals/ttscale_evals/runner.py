@@ -38,6 +38,7 @@ from ttscale_evals.result import EvalResult, load_result
 from ttscale_evals.session import Session, plain_errors
 from ttscale_evals.sources import find_sources, is_replay, started
 from ttscale_evals.store import ResultStore, RunDirectory, StoredCell
+from ttscale_evals.store.cells import Begins, renumbering
 
 
 def evaluate(
@@ -106,13 +107,20 @@ async def run_eval(
 
 
 def _unfinished(directory: RunDirectory, plan: Plan) -> Sequence[ModelConfig]:
-    """Return the models that have something left to do."""
+    """Return the models that have something left to do.
+
+    Raises:
+        ConfigError: the run began with other problems.
+    """
     models = plan.config.models
     if not directory.is_run:
         return models
     with ResultStore(directory.store_path) as store:
         done = {key for key, (_, failed) in store.attempts().items() if not failed}
-        is_same = directory.cells(store) == _stored(plan)
+        cells = directory.cells(store)
+    is_same = cells == _stored(plan)
+    # What cannot go on is refused before the directory changes.
+    renumbering(cells, _stored(plan), _begins(plan), where=str(directory.path))
     if (directory.path / FILE_NAME).is_file():
         with TrialStore(directory.path) as trials:
             if not (is_same and is_complete(trials, plan)):
@@ -164,8 +172,12 @@ def _begin(
 
 
 def _set_cells(store: ResultStore, plan: Plan) -> None:
+    store.set_cells(_stored(plan), begins=_begins(plan))
+
+
+def _begins(plan: Plan) -> Begins:
     keys = {cell.number: cell.keys for cell in plan.cells}
-    store.set_cells(_stored(plan), begins=lambda cell, count: fingerprint(list(keys[cell.number][:count])))
+    return lambda cell, count: fingerprint(list(keys[cell.number][:count]))
 
 
 async def _try_graders(cells: Sequence[Cell], engine: Engine) -> None:

@@ -121,7 +121,7 @@ async def started(
             path = out / OWN_BANK if config.record is True else Path(config.record)
             bank = stack.enter_context(bank_to_fill(path))
             chosen = Recorder(chosen, bank, reuse=config.reuse)
-        others = _others(source, config, cells, chosen, bank)
+        others = _others(config, cells, chosen, bank)
         async with _engine(chosen, source.prices, others) as engine:
             if source.is_recording and config.prices is not None:
                 PriceFile.read(Path(config.prices)).price(chosen.profile.name)
@@ -135,7 +135,7 @@ def _engine(backend: Backend, prices: PriceTable | None, others: Mapping[str, Ba
 
 
 def _others(
-    source: Source, config: EvalConfig, cells: Sequence[Cell], own: Backend, bank: Bank | None
+    config: EvalConfig, cells: Sequence[Cell], own: Backend, bank: Bank | None
 ) -> Mapping[str, Backend]:
     """Return the backends of the models that strategies name, where these are recorded or replayed."""
     if config.replay is None and bank is None:

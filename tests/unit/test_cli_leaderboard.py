@@ -66,6 +66,21 @@ def test_rows_have_accuracy_cost_commit_and_the_difference_at_equal_tokens() -> 
     assert majority[7:] == single[7:] == ["", "a plain baseline"]
 
 
+def test_what_reads_the_reference_answer_is_marked_and_never_bold() -> None:
+    oracle = Given(strategy="best_of_n:n=4,verifier=reasoning_gym", marks="1111" * 20, tokens=500, seconds=1.0)
+    honest = Given(strategy="best_of_n:n=4,verifier=confidence", marks="1111" * 20, tokens=500, seconds=1.0)
+    make_run(Path("marked"), GivenRun(rows=(*ROWS[:2], oracle, honest), about=ABOUT))
+    lines = written("marked").splitlines()
+    assert any(line.startswith(r"| best\_of\_n:n=4,verifier=reasoning\_gym (oracle) |") for line in lines)
+    assert any(line.startswith(r"| **best\_of\_n:n=4,verifier=confidence** |") for line in lines)
+
+
+def test_a_broken_run_json_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("run/run.json").write_text('{"revision": ', encoding="utf-8")
+    assert main(["leaderboard", "run"]) == 2
+    assert "run.json' is broken" in capsys.readouterr().err
+
+
 def test_the_page_says_how_it_was_made() -> None:
     text = written("run")
     for fact in (

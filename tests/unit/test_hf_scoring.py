@@ -49,6 +49,13 @@ async def test_each_token_has_its_log_probability_given_those_before(backend: HF
         assert score.usage.generated == 0
 
 
+async def test_a_long_text_is_read_piece_by_piece(backend: HFBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ttscale.backends.hf.runner._READ_POSITIONS", 7)
+    score = await backend.score_prompt(answered(TEXTS[0] * 9))
+    assert len(score.token_ids) > 3 * 7
+    assert score.logprobs[1:] == pytest.approx(by_hand(score.token_ids), abs=1e-4)
+
+
 async def test_reading_disturbs_no_sample(backend: HFBackend) -> None:
     async def drawn() -> list[int]:
         request = Request(

@@ -131,11 +131,11 @@ class PlainRow:
         return found
 
     def _finish_reason(self) -> FinishReason:
+        if self._error() is not None:
+            return "error"
         reason = self.text("finish_reason") or "stop"
         if reason not in ("stop", "length"):
             raise self._wrong("finish_reason", f"one of {', '.join(get_args(FinishReason)[:2])}")
-        if self._error() is not None:
-            return "error"
         return "stop" if reason == "stop" else "length"
 
     def read(self, number: int) -> RecordedSample:

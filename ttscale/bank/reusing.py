@@ -66,7 +66,9 @@ class Holdings:
         has_ids = len(sample.token_ids) == sample.head.usage.generated
         if sample.text is None or (self._model.capabilities.token_ids and not has_ids):
             return None
-        return take(sample, request.sampling, tokens_per_second=1.0, vocabulary=self._vocabulary)
+        held = take(sample, request.sampling, tokens_per_second=1.0, vocabulary=self._vocabulary)
+        is_cut = held.num_tokens < sample.head.usage.generated
+        return None if is_cut and held.ends is None else held  # where its text would be cut is not known
 
 
 def prompt_usages(takes: Sequence[Take], *, with_fresh: bool) -> list[SampleUsage]:

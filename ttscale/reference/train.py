@@ -21,7 +21,7 @@ from ttscale.errors import ConfigError
 from ttscale.reference.corpus import Example, wait_for_shard, write_corpus
 from ttscale.reference.course import Course, first_network, load_or_make_tokenizer
 from ttscale.reference.heads import HEADS
-from ttscale.reference.mixture import FROM_ATTEMPTS, ROLES, Mixture
+from ttscale.reference.mixture import FROM_ATTEMPTS, RANK, ROLES, Mixture
 from ttscale.reference.network import ARCHITECTURES, LOGIT_DIVISOR, export
 from ttscale.reference.ranking import Ranker, contests
 from ttscale.reference.trainer import Recipe, Trainer
@@ -183,7 +183,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     add(
         "--role", action="append", metavar="NAME[=SHARE]", help=f"what to teach, of {', '.join(ROLES)}; several"
     )
-    add("--attempts", type=Path, metavar="FILE", help=f"attempts that {', '.join(FROM_ATTEMPTS)} learn from")
+    learners = ", ".join((*FROM_ATTEMPTS, RANK))
+    add("--attempts", type=Path, metavar="FILE", help=f"attempts that {learners} learn from")
     add("--minutes", type=float, default=120.0, help="training time (default: %(default)s)")
     add("--out", type=Path, required=True, help="directory of the run; resumes where it left off")
     add("--seed", type=int, default=0, help="training run (default: %(default)s)")

@@ -55,7 +55,7 @@ async def read_given(
     reservation = await scope.reserve(lambda _: worst(most_generated), 1)
     span, path, began = run.open_span("score", name), run.critical_path_seconds, run.now()
     # If it is cut off nobody knows what it has used: this is the most.
-    used = SampleUsage(prompt_computed=worst.prompt_tokens)
+    used = SampleUsage(prompt_computed=worst.prompt_tokens, generated=most_generated)
     try:
         said = await read()
         used = said.usage
@@ -64,6 +64,11 @@ async def read_given(
         raise
     finally:
         reservation.commit(booked(used, bucket="verifier", ended_itself=True, cost=room.cost))
-        run.close_span(span, prompt_computed=used.prompt_computed, prompt_cached=used.prompt_cached)
+        run.close_span(
+            span,
+            prompt_computed=used.prompt_computed,
+            prompt_cached=used.prompt_cached,
+            generated=used.generated,
+        )
         run.advance(0, path + run.now() - began)
     return said, span

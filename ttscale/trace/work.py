@@ -31,7 +31,7 @@ KvBytes = Callable[[str | None], float | None]
 
 @dataclass(frozen=True, slots=True)
 class _Stay:
-    """One sample or reward in an engine."""
+    """One sample, or one given text, in an engine."""
 
     model: str | None
     began: float
@@ -88,8 +88,8 @@ def _stays(spans: Sequence[Span]) -> Iterator[_Stay]:
         found = span.attributes
         inherited = None if span.parent is None else models.get(span.parent)
         models[span.id] = cast("str", found["model"]) if found.get("model") is not None else inherited
-        is_reward = span.kind == "score" and "prompt_computed" in found
-        began = span.start if is_reward else span.began
+        is_given = span.kind == "score" and "prompt_computed" in found
+        began = span.start if is_given else span.began
         if began is None or span.end is None:
             continue
         yield _Stay(

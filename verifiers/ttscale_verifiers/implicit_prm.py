@@ -83,6 +83,8 @@ class ImplicitPRMVerifier:
             return Score(value=None, reason="no solution")
         readers = (judge,) if reference is None else (judge, reference)
         found = await side_by_side(self._by_step(reader, question, solution) for reader in readers)
+        if len(set(map(len, found))) > 1:
+            raise BackendError("the judge and its reference do not read the same steps")
         rewards = [self.beta * (own - sum(others)) for own, *others in zip(*found, strict=True)]
         squeeze = math.exp if reference is None else logistic
         return Score(value=squeeze(math.fsum(rewards)), steps=tuple(map(squeeze, rewards)))

@@ -32,6 +32,7 @@ def leaderboard(
     words = ["ttscale", "leaderboard", *map(str, directories)]
     for option, path in (("--config", config), ("--out", out)):
         words += [] if path is None else [option, str(path)]
+    words += ["--seed", str(seed)] if seed else []
     with quiet_stdout():
         given = None if config is None else (str(config), EvalConfig.load(config))
         loaded = load_runs(directories)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
-from typing import Final, cast
+from typing import Final
 
-from ttscale.errors import ConfigError
+from ttscale.errors import ConfigError, TTScaleError
+from ttscale.registry import create_strategy
+from ttscale.strategy import parts
 from ttscale.types import JSON
+from ttscale.verifier import Verifier
 from ttscale_evals.compare.comparison import Comparison
 from ttscale_evals.compare.entries import Entry
 from ttscale_evals.compare.markdown import draw_table
@@ -32,7 +33,8 @@ _LEGEND: Final = (
     "but one column is the accuracy of the model's best plain baseline (one sample, or the majority of "
     "more) for the same tokens, interpolated between its measured points and never beyond; the last is what"
     " the row has over it, in points, with a paired 95 % bootstrap interval over problems. A row is bold "
-    "where that interval lies above 0."
+    "where that interval lies above 0. Marked (oracle) is what chooses with the reference answer at hand: it "
+    "shows what a perfect verifier could reach, and is never bold."
 )
 
 
@@ -65,11 +67,7 @@ def read_origin(path: Path) -> Origin:
         ConfigError: it is no run, or its config is broken.
     """
     directory = RunDirectory(path)
-    about: object = None
-    with suppress(OSError, ValueError):  # it is not known then
-        about = json.loads((path / "run.json").read_text(encoding="utf-8"))
-    known = cast("Mapping[str, JSON]", about) if isinstance(about, dict) else dict[str, JSON]()
-    return Origin(directory=str(path), config=directory.config(), about=known)
+    return Origin(directory=str(path), config=directory.config(), about=directory.about())
 
 
 # ── commands ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -90,17 +88,25 @@ def row_command(entry: Entry, origin: Origin, *, given: tuple[str, EvalConfig] |
     words = ["ttscale", "eval"] if given is None else ["ttscale", "eval", given[0]]
     source = resolved if given is None else given[1]
     model = next((one for one in resolved.models if one.title == row.model), resolved.models[0])
-    if given is None and model.options:
+    if given is None and resolved.replay is not None:
         raise ConfigError(
-            f"the model {model.title!r} of {origin.directory!r} has options that no command line says; name "
-            f"the config file that the run was made from with --config."
+            f"the model {model.title!r} of {origin.directory!r} is a recording, which no command line says; "
+            f"name the config file that the run was made from with --config."
         )
-    if given is None or len(resolved.models) > 1 or all(one.model != model.model for one in source.models):
+    num_models = max(len(resolved.models), len(source.models))
+    if given is None or num_models > 1 or all(one.model != model.model for one in source.models):
+        if model.options:
+            raise ConfigError(
+                f"the model {model.title!r} of {origin.directory!r} has options that no command line says; "
+                f"name the config file that the run was made from with --config, with that model alone."
+            )
         words += ["--model", model.model]
     words += ["--benchmark", _spec(source.benchmarks, row.benchmark, origin, given)]
     words += ["--strategy", _spec(source.strategies, row.strategy, origin, given)]
-    if row.budget:
-        words += ["--budget", row.budget]
+    if row.budget or source.budgets != (None,):
+        words += ["--budget", row.budget or "none"]
+    if resolved.replay is not None and source.replay is None:
+        words += ["--replay", resolved.replay]
     for name in ("limit", "seed", "concurrency"):
         value = getattr(resolved, name)
         if value is not None and (given is None or getattr(source, name) != value):
@@ -176,11 +182,12 @@ def _table(
             *("commit", "plain at equal tokens", "difference [95 %]"),
         ),
         texts=frozenset({"strategy", "commit"}),
-        lines=tuple(_line(entry, matched.get(entry.label), by_run[entry.run_dir].commit) for entry in entries),
+        lines=tuple(_line(entry, matched.get(entry.label), by_run[entry.run_dir]) for entry in entries),
     )
 
 
-def _line(entry: Entry, matched: MatchedCost | None, commit: str) -> Line:
+def _line(entry: Entry, matched: MatchedCost | None, origin: Origin) -> Line:
+    is_oracle = _reads_targets(origin.config, entry.row.strategy)
     if matched is None:
         against = ("", "a plain baseline" if entry.is_plain else formats.UNKNOWN)
     elif matched.difference is None:
@@ -190,17 +197,29 @@ def _line(entry: Entry, matched: MatchedCost | None, commit: str) -> Line:
         against = (formats.percent(matched.reference_accuracy), shown)
     return Line(
         cells=(
-            entry.label,
+            f"{entry.label} (oracle)" if is_oracle else entry.label,
             accuracy_text(entry.row),
             formats.count(entry.row.num_problems),
             formats.count(entry.row.errors),
             formats.count(entry.row.tokens_per_problem),
             formats.seconds(entry.row.latency_p50_seconds),
-            commit,
+            origin.commit,
             *against,
         ),
-        is_bold=matched is not None and matched.difference_low is not None and matched.difference_low > 0,
+        is_bold=not is_oracle and matched is not None and (matched.difference_low or 0.0) > 0,
     )
+
+
+def _reads_targets(config: EvalConfig, title: str) -> bool:
+    """Whether a strategy, or a verifier within it, chooses with the reference answer at hand."""
+    entry = next((entry for entry in config.strategies if entry.title == title), None)
+    if entry is None:
+        return False
+    try:
+        strategy = create_strategy(entry.spec)
+    except TTScaleError:  # a plugin that is not installed any more
+        return False
+    return any(isinstance(part, Verifier) and part.needs_target for part in parts(strategy))
 
 
 def _folded(title: str, lines: Sequence[str]) -> Sequence[str]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, cast
+from typing import Final
 
 from ttscale.budget.prices import PriceFile
 from ttscale.cli.console import one_line
@@ -90,7 +89,7 @@ def _load_run(path: Path, prices: PriceFile | None) -> tuple[list[System], list[
     directory = RunDirectory(path)
     config = directory.config()
     circumstances = Circumstances.of(directory, config, prices)
-    graders, options = _graders(path / "run.json"), {model.title: model.options for model in config.models}
+    graders, options = _graders(directory.about()), {model.title: model.options for model in config.models}
     refusals = _refusals(path)
     systems, left_out = list[System](), list[LeftOut]()
     with ResultStore(directory.store_path) as store:
@@ -137,12 +136,9 @@ def _entry(entries: Sequence[PluginConfig], title: str) -> Spec:
     return found.spec
 
 
-def _graders(path: Path) -> Mapping[str, str]:
+def _graders(about: Mapping[str, JSON]) -> Mapping[str, str]:
     """Return the versions of what judges answers, as far as the run wrote them down."""
-    if not path.is_file():
-        return {}
-    document = cast("JSON", json.loads(path.read_text(encoding="utf-8")))
-    packages = document.get("packages") if isinstance(document, Mapping) else None
+    packages = about.get("packages")
     if not isinstance(packages, Mapping):
         return {}
     return {name: str(packages[name]) for name in _GRADERS if name in packages}

@@ -34,8 +34,8 @@ def notes_of(
         baseline: the label that was chosen, if any.
     """
     systems = [system for group in groups for system in group.systems]
-    # The label tells apart what strategy and model may not.
-    titled = [replace(row, strategy=s.label, model="") for row, s in zip(rows, systems, strict=True)]
+    # The label says model and budget too, where that is needed.
+    titled = [replace(row, strategy=s.label, model="", budget="") for row, s in zip(rows, systems, strict=True)]
     notes = footnotes(titled)
     notes += [_without_errors(pair) for pair in pairs if pair.difference_errors_excluded is not None]
     for group in groups:
@@ -45,7 +45,8 @@ def notes_of(
     if any(len(system.seeds) > 1 for system in systems):
         notes.append(_SEEDS)
     notes += _only_somewhere(groups)
-    concurrencies = sorted({system.source.setting.concurrency or 0 for system in systems})
+    settings = [system.source.setting for system in systems if not system.source.setting.is_replayed]
+    concurrencies = sorted({one.concurrency for one in settings if one.concurrency is not None})
     if len(concurrencies) > 1:
         listed = ", ".join(map(str, concurrencies))
         notes.append(f"Seconds were measured at different concurrency ({listed}): do not compare latency.")

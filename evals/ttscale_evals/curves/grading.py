@@ -164,17 +164,20 @@ def _grade(drawn: Drawn, grader: str) -> float | None:
 
 
 async def _by_target(collection: Collection, asked: Asked, workers: Workers) -> list[float | None]:
-    known = dict[str | None, float]()
+    known = dict[str | None, float | None]()
     for drawn in asked.samples:
         if drawn.answer not in known and not drawn.has_failed:
             known[drawn.answer] = await _check(collection, asked.problem, drawn.answer, workers)
     return [None if drawn.has_failed else known[drawn.answer] for drawn in asked.samples]
 
 
-async def _check(collection: Collection, problem: Problem, answer: str | None, workers: Workers) -> float:
+async def _check(
+    collection: Collection, problem: Problem, answer: str | None, workers: Workers
+) -> float | None:
+    """Return 0 or 1; ``None``: the grader was late, or broke on the answer."""
     if collection.checker is not None:
         grade = await collection.checker.grade(problem, answer, workers)
     else:
         require_math_verify()
         grade = await grade_math(problem, answer, workers)
-    return float(grade.correct)
+    return float(grade.correct) if grade.is_judged else None

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final, Literal, get_args
+from typing import Final, Literal
 
 Basis = Literal["measured", "derived", "modelled"]
-
-BASES: Final[tuple[Basis, ...]] = get_args(Basis)
 
 _COUNTS: Final = (
     *("num_problems", "num_correct", "num_missing", "errors", "unparsed", "truncated"),

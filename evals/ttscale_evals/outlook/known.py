@@ -94,7 +94,7 @@ def _tokenizer(directory: Path) -> Callable[[Prompt], int] | None:
         from transformers import AutoTokenizer
 
         load = cast("Callable[..., _Tokenizer]", AutoTokenizer.from_pretrained)
-        tokenizer = load(str(directory), local_files_only=True)
+        tokenizer = load(str(directory), local_files_only=True, trust_remote_code=False)
         tokenizer.encode("1 + 1")
     except Exception:  # whatever is wrong with it, characters can be counted
         return None

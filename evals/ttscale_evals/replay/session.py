@@ -50,11 +50,6 @@ class ReplaySession:
         if self.orders and not isinstance(asyncio.get_running_loop(), VirtualLoop):
             raise ConfigError("orders are replayed on a virtual clock; run this with ttscale.bank.run_replay.")
 
-    @property
-    def num_done(self) -> Mapping[int, int]:
-        """How many drawn orders of each cell are done, by its number."""
-        return self._trials.counts()
-
     # ── the recorded order ────────────────────────────────────────────────────────────────────────────────
 
     def begin(self, cell: Cell) -> None:

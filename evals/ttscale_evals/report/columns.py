@@ -67,7 +67,7 @@ _NAMES: Final = (
     Column(
         key="model",
         title="model",
-        meaning="The model's URI.",
+        meaning="What the model is called: its URI or label.",
         text=lambda row: row.model,
         value=lambda row: row.model,
         is_number=False,

@@ -163,11 +163,28 @@ class RunDirectory:
             file.flush()
             yield
 
+    def about(self) -> Mapping[str, JSON]:
+        """Return what ``run.json`` says; nothing where a run cut off early has none.
+
+        Raises:
+            ConfigError: it cannot be read.
+        """
+        path = self.path / "run.json"
+        if not path.is_file():
+            return {}
+        try:
+            document = cast("JSON", json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError) as error:
+            raise ConfigError(
+                f"{str(path)!r} is broken ({error}); without it, what the run was made with is not known: "
+                f"move it away to read the run's results all the same."
+            ) from error
+        return document if isinstance(document, Mapping) else {}
+
     def add_model(self, title: str, about: Mapping[str, JSON]) -> None:
         """Write down in ``run.json`` what a model is, where it does not say; only within `open`."""
-        path = self.path / "run.json"
-        document = cast("dict[str, JSON]", json.loads(path.read_text(encoding="utf-8")))
-        models = cast("dict[str, JSON]", document.get("models") or {})
+        document = self.about()
+        models = cast("Mapping[str, JSON]", document.get("models") or {})
         if title not in models:
             self.write("run.json", [dump_json({**document, "models": {**models, title: about}})])
 

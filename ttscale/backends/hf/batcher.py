@@ -130,8 +130,9 @@ class Batcher:
         return bool(self._closing or arrived or self._rows or self._waiting)
 
     def _read(self) -> None:
-        """Read the next texts that wait, as many as make a batch."""
+        """Read the next texts that somebody still waits for, as many as make a batch."""
         with self._wake:
+            self._readings = [reading for reading in self._readings if not reading.logprobs.done()]
             lengths = [len(reading.token_ids) for reading in self._readings]
             count = batch_length(lengths, self._batch_size, self._max_prefill_tokens)
             batch, self._readings = self._readings[:count], self._readings[count:]

@@ -13,6 +13,7 @@ from typing import Final
 import torch
 import torch.nn.functional as functional
 from torch import Tensor, nn
+from transformers import DynamicCache
 
 from ttscale.backends.hf.cache import RowCache, whole_blocks
 
@@ -20,6 +21,8 @@ ATTENTION: Final = "ttscale_grouped"
 """Name under which `grouped_attention` is known to transformers."""
 
 _MIN_ROWS: Final = 4  # with fewer, matrix products are summed up in another order
+_READ_POSITIONS: Final = 256
+"""Positions of given texts whose logits are held at once, times texts."""
 _KEPT_COLUMNS: Final = 1024  # a larger cache is given back whenever the batch is empty
 
 Prompt = tuple[int, ...]
@@ -174,20 +177,28 @@ class ModelRunner:
     def logprobs(self, texts: Sequence[Prompt]) -> list[tuple[float, ...]]:
         """Return the log-probability of each token but the first of given texts, in nats.
 
-        The batch is left alone. Texts are filled up at their ends, which no token before can see.
+        The batch is left alone. Texts are filled up at their ends, which no token before can see; the last
+        digits may depend on which texts are read together.
 
         Args:
             texts: at least one, none longer than the context.
         """
-        width = max(map(len, texts))
+        width, cache = max(map(len, texts)), DynamicCache()
         tokens = torch.tensor([text + (0,) * (width - len(text)) for text in texts], device=self.device)
         columns = torch.arange(width, device=self.device).expand(len(texts), width)
-        masks = self._masks(columns, width)
-        logits = self._model(
-            input_ids=tokens, attention_mask=masks, position_ids=columns, use_cache=False
-        ).logits
-        table = logits[:, :-1].float().log_softmax(dim=-1)
-        chosen: list[list[float]] = table.gather(-1, tokens[:, 1:, None])[..., 0].tolist()
+        found = list[Tensor]()
+        for start in range(0, width - 1, _READ_POSITIONS):  # logits of a whole text may not fit in memory
+            end = min(start + _READ_POSITIONS, width - 1)
+            logits: Tensor = self._model(
+                input_ids=tokens[:, start:end],
+                attention_mask=self._masks(columns[:, start:end], end),
+                position_ids=columns[:, start:end],
+                past_key_values=cache,
+                use_cache=True,
+            ).logits
+            following = tokens[:, start + 1 : end + 1, None]
+            found.append(logits.float().log_softmax(dim=-1).gather(-1, following)[..., 0])
+        chosen: list[list[float]] = torch.cat(found, dim=1).tolist() if found else [[] for _ in texts]
         return [tuple(row[: len(text) - 1]) for row, text in zip(chosen, texts, strict=True)]
 
     def _forward(self, first: int, tokens: Tensor, columns: Tensor, width: int) -> Tensor:
