@@ -16,7 +16,7 @@ from transformers import Qwen2ForSequenceClassification, Qwen2ForTokenClassifica
 
 from tests.unit.reward_checkpoints import CONTEXT, STEP, Kind, save_reward_model
 from ttscale.backends.hf import HFBackend
-from ttscale.backends.hf.grader import batch_length
+from ttscale.backends.hf.reading import batch_length
 from ttscale.errors import BackendError, BackendUnavailable, ParameterError
 from ttscale.testing import check_backend
 from ttscale.types import Message, Prompt

@@ -12,8 +12,7 @@ from typing import TypeVar
 import torch
 
 from ttscale.backends.base import Chunk, Generation
-from ttscale.backends.hf.grader import batch_length
-from ttscale.backends.hf.reading import Logprobs, Reading, settle_all
+from ttscale.backends.hf.reading import NOT_FINITE, Reading, Result, batch_length, describe, settle_all
 from ttscale.backends.hf.runner import ModelRunner, prompt_batches
 from ttscale.backends.hf.sample import SampleState, Token
 from ttscale.backends.hf.sampler import Sampler
@@ -79,7 +78,7 @@ class Batcher:
                 raise BackendError(_CLOSED_TEXT)
             self._readings.append(reading)
             self._wake.notify()
-        return await reading.logprobs
+        return await reading.values
 
     def abort(self, states: Sequence[SampleState]) -> None:
         """End samples with finish reason ``"abort"`` before the next decoding step; ended ones are ignored."""
@@ -132,7 +131,7 @@ class Batcher:
     def _read(self) -> None:
         """Read the next texts that somebody still waits for, as many as make a batch."""
         with self._wake:
-            self._readings = [reading for reading in self._readings if not reading.logprobs.done()]
+            self._readings = [reading for reading in self._readings if not reading.values.done()]
             lengths = [len(reading.token_ids) for reading in self._readings]
             count = batch_length(lengths, self._batch_size, self._max_prefill_tokens)
             batch, self._readings = self._readings[:count], self._readings[count:]
@@ -141,12 +140,12 @@ class Batcher:
         try:
             found = self._runner.logprobs([reading.token_ids for reading in batch])
         except Exception as error:
-            failure = BackendError(_describe(error, "text"))
+            failure = BackendError(describe(error, "text"))
             self._settle([(reading, failure) for reading in batch])
         else:
             self._settle(list(zip(batch, found, strict=True)))
 
-    def _settle(self, results: Sequence[tuple[Reading, Logprobs]]) -> None:
+    def _settle(self, results: Sequence[tuple[Reading, Result]]) -> None:
         """Hand log-probabilities to the event loop."""
         self._call(settle_all, results)
 
@@ -157,7 +156,7 @@ class Batcher:
                 self._advance()
         except Exception as error:
             for state in self._rows:
-                self._end(state, "error", _describe(error))
+                self._end(state, "error", describe(error, "sample"))
             self._rows, self._sampler = [], None
             self._runner.reset()
 
@@ -181,7 +180,7 @@ class Batcher:
             placed = self._runner.join([state.prompt for state in states])
         except Exception as error:
             for state in states:
-                self._end(state, "error", _describe(error))
+                self._end(state, "error", describe(error, "sample"))
             return
         self._sampler = None
         for index, num_computed in placed:
@@ -202,12 +201,12 @@ class Batcher:
 
     def _take(self, state: SampleState, token: Token | None) -> None:
         if token is None:
-            self._end(state, "error", "the model returned numbers that are not finite; try another dtype")
+            self._end(state, "error", NOT_FINITE)
             return
         try:
             chunk = state.take(token)
         except Exception as error:  # text that the tokenizer cannot give is this sample's failure alone
-            chunk = state.fail(_describe(error))
+            chunk = state.fail(describe(error, "sample"))
         if chunk is not None:
             self._chunks.append((state.generation, chunk))
 
@@ -218,7 +217,7 @@ class Batcher:
         try:
             chunk = state.end(reason, error)
         except Exception as failure:
-            chunk = state.fail(error or _describe(failure))
+            chunk = state.fail(error or describe(failure, "sample"))
         self._chunks.append((state.generation, chunk))
 
     def _keep_running(self, poisoned: Sequence[int] = ()) -> None:
@@ -247,8 +246,3 @@ class Batcher:
 def _push_all(chunks: Sequence[tuple[Generation, Chunk]]) -> None:
     for generation, chunk in chunks:
         generation.push(chunk)
-
-
-def _describe(error: Exception, what: str = "sample") -> str:
-    lines = str(error).strip().splitlines() or ["no message"]
-    return f"the model failed on this {what}: {type(error).__name__}: {lines[0]}"

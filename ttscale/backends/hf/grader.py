@@ -3,30 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final
 
 import torch
 
+from ttscale.backends.hf.reading import Reading, Result, batch_length, describe, settle_all
 from ttscale.backends.hf.reward_model import RewardModel
 from ttscale.errors import BackendError
 
-Result: TypeAlias = tuple[float, ...] | BackendError
-"""Rewards, each in [0, 1], or what went wrong."""
-
 _CLOSED: Final = "the backend was closed while this text waited or was graded"
-
-
-@dataclass(slots=True, eq=False)
-class Grading:
-    """One text on its way, and what waits for its rewards on the event loop."""
-
-    token_ids: Sequence[int]
-    positions: Sequence[int]
-    rewards: asyncio.Future[tuple[float, ...]]
 
 
 class Grader:
@@ -50,10 +37,10 @@ class Grader:
         self._batch_size = batch_size
         self._max_tokens = max_tokens
         self._wake = threading.Condition()
-        self._waiting: list[Grading] = []
+        self._waiting: list[Reading] = []
         self._closing = False
 
-    async def grade(self, token_ids: Sequence[int], positions: Sequence[int]) -> tuple[float, ...]:
+    async def grade(self, token_ids: tuple[int, ...], positions: Sequence[int]) -> tuple[float, ...]:
         """Return the rewards of a text, each in [0, 1].
 
         Args:
@@ -63,13 +50,13 @@ class Grader:
         Raises:
             BackendError: the model failed on it, or is closing.
         """
-        grading = Grading(token_ids, positions, self._loop.create_future())
+        grading = Reading(token_ids, self._loop.create_future(), positions)
         with self._wake:
             if self._closing:
                 raise BackendError(_CLOSED)
             self._waiting.append(grading)
             self._wake.notify()
-        return await grading.rewards
+        return await grading.values
 
     def close(self) -> None:
         """Make `run` end after the batch it is in; texts that still wait fail."""
@@ -87,7 +74,7 @@ class Grader:
             self.close()
             self._deliver([(grading, BackendError(_CLOSED)) for grading in self._waiting])
 
-    def _next_batch(self) -> list[Grading]:
+    def _next_batch(self) -> list[Reading]:
         """Take the next texts out of the queue; sleep while there is none. Empty: time to end."""
         with self._wake:
             self._wake.wait_for(lambda: self._closing or self._waiting)
@@ -98,51 +85,18 @@ class Grader:
             batch, self._waiting = self._waiting[:count], self._waiting[count:]
         return batch
 
-    def _grade(self, batch: Sequence[Grading]) -> None:
+    def _grade(self, batch: Sequence[Reading]) -> None:
         try:
             rewards = self._model.rewards([(grading.token_ids, grading.positions) for grading in batch])
         except Exception as error:
-            lines = str(error).strip().splitlines() or ["no message"]
-            failure = BackendError(f"the model failed on this text: {type(error).__name__}: {lines[0]}")
+            failure = BackendError(describe(error, "text"))
             self._deliver([(grading, failure) for grading in batch])
         else:
-            self._deliver(list(zip(batch, map(_sound, rewards), strict=True)))
+            self._deliver(list(zip(batch, rewards, strict=True)))
 
-    def _deliver(self, results: Sequence[tuple[Grading, Result]]) -> None:
+    def _deliver(self, results: Sequence[tuple[Reading, Result]]) -> None:
         """Hand results to the event loop."""
         try:
-            self._loop.call_soon_threadsafe(_settle_all, results)
+            self._loop.call_soon_threadsafe(settle_all, results)
         except RuntimeError:  # the event loop was closed before the backend: nobody is left to serve
             self.close()
-
-
-def batch_length(lengths: Sequence[int], most: int, max_tokens: int) -> int:
-    """Return how many texts, from the first on, make a batch: at least one.
-
-    Args:
-        lengths: of the texts, in tokens.
-        most: texts in a batch.
-        max_tokens: in a batch, texts filled up to the longest.
-    """
-    longest = 0
-    for count, length in enumerate(lengths[:most]):
-        longest = max(longest, length)
-        if count and (count + 1) * longest > max_tokens:
-            return count
-    return min(len(lengths), most)
-
-
-def _sound(rewards: tuple[float, ...]) -> Result:
-    if all(map(math.isfinite, rewards)):
-        return rewards
-    return BackendError("the model returned numbers that are not finite; try another dtype")
-
-
-def _settle_all(results: Sequence[tuple[Grading, Result]]) -> None:
-    for grading, result in results:
-        if grading.rewards.done():  # nobody waits for it any more
-            continue
-        if isinstance(result, BackendError):
-            grading.rewards.set_exception(result)
-        else:
-            grading.rewards.set_result(result)
