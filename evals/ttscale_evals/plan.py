@@ -58,11 +58,6 @@ class Plan:
         """Return the cells of one of the config's models."""
         return [cell for cell in self.cells if cell.model == model]
 
-    @property
-    def num_results(self) -> int:
-        """How many results the finished run will have."""
-        return sum(len(cell.problems) for cell in self.cells)
-
 
 def fingerprint(document: JSON) -> str:
     """Return a hash of a JSON document, the same for equal documents in every process."""
