@@ -1,10 +1,12 @@
 """How large a report of many strategies is, and how soon it can be used in Chromium.
 
     python benchmarks/report_page.py --strategies 100 --benchmarks 3 --problems 500 --out report.html
+    python benchmarks/report_page.py --strategies 1 --benchmarks 1 --problems 100 --nodes 5000
 
 The rows and samples are made up. Time to interactive is measured from the navigation's start until the
-leaderboard, the plot and the first page of problems are there; then a filter, a sort, and opening a problem are
-timed.
+leaderboard, the plot and the first page of problems are there; then a filter, a sort, and opening a problem
+are timed. With ``--nodes``, the answers of the first strategy are of a tree search; then opening a tree until
+it is drawn is timed too, and opening all its nodes, a search, and the mean frame of scrolling through them.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -32,6 +35,30 @@ _STEPS: Final[Mapping[str, str]] = {
     "open a problem": "document.querySelector('#problems tbody button').click();"
     "while (!document.querySelector('#problems .details dl')) await new Promise(requestAnimationFrame);",
 }
+_TREE_STEPS: Final[Mapping[str, str]] = {
+    "open a tree": "document.querySelectorAll('#problems tbody button')[0].click();"
+    "while (!document.querySelector('.tree-node h4')) await new Promise(requestAnimationFrame);",
+    "open all its nodes": "document.querySelectorAll('.tree-controls button')[0].click();",
+    "search in its texts": "const find = document.querySelector('.tree-controls input');"
+    "find.value = 'carry over';"
+    "find.dispatchEvent(new Event('input')); const count = document.querySelector('.tree-controls output');"
+    "while (!count.textContent.includes('hold')) await new Promise(requestAnimationFrame);",
+    "clear the search": "const find = document.querySelector('.tree-controls input'); find.value = '';"
+    "find.dispatchEvent(new Event('input')); const count = document.querySelector('.tree-controls output');"
+    "while (count.textContent.includes('hold')) await new Promise(requestAnimationFrame);",
+    "show its chosen path": "const show = document.querySelector('.tree-controls select');"
+    "show.value = 'chosen'; show.dispatchEvent(new Event('input'));",
+    "show all again": "const show = document.querySelector('.tree-controls select'); show.value = 'all';"
+    "show.dispatchEvent(new Event('input'));",
+}
+_SCROLLED: Final = """async () => {
+  const grid = document.querySelector('.tree-grid'), steps = 120, began = performance.now();
+  for (let step = 0; step < steps; step += 1) {
+    grid.scrollTop = (step / steps) * grid.scrollHeight;
+    await new Promise(requestAnimationFrame);
+  }
+  return (performance.now() - began) / steps;
+}"""
 _TIMED: Final = """async () => {
   const began = performance.now(); STEP
   await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
@@ -56,7 +83,13 @@ _WORDS = (
 
 
 def synthetic_report(
-    *, num_strategies: int, num_benchmarks: int, num_problems: int, own_samples: bool = False, seed: int = 0
+    *,
+    num_strategies: int,
+    num_benchmarks: int,
+    num_problems: int,
+    own_samples: bool = False,
+    num_nodes: int = 0,
+    seed: int = 0,
 ) -> ReportData:
     """Return a report of made-up rows.
 
@@ -65,6 +98,7 @@ def synthetic_report(
         num_benchmarks: tables of the leaderboard.
         num_problems: of each benchmark.
         own_samples: every strategy draws samples of its own; else all draw the same ones, as seeds let them.
+        num_nodes: of the search tree of each answer of the first strategy.
         seed: of everything.
     """
     rng = random.Random(seed)
@@ -75,6 +109,8 @@ def synthetic_report(
             if own_samples:
                 banks = [_bank(rng, problem) for problem in range(num_problems)]
             given = list(_answers(rng, f"benchmark_{benchmark}", strategy, banks))
+            if num_nodes and strategy == 0:
+                given = [replace(one, spans=(*one.spans, *_tree(rng, num_nodes))) for one in given]
             rows.append(_row(given))
             answers += given
     return ReportData(rows=tuple(rows), answers=tuple(answers))
@@ -132,6 +168,26 @@ def _spans(drawn: list[tuple[str, str]]) -> Iterator[Mapping[str, JSON]]:
         }  # fmt: skip
 
 
+def _tree(rng: random.Random, num_nodes: int) -> Iterator[Mapping[str, JSON]]:
+    """Yield the spans of a tree in which 16 nodes of a level have four children; the last is the answer."""
+    names = [str(place) for place in range(64)]
+    for number in range(num_nodes):
+        level, place = divmod(number, 64)
+        if place == 0 and level:
+            names = [f"{name}.{draw}" for name in rng.sample(names, 16) for draw in range(4)]
+        name = names[place]
+        attributes: dict[str, JSON] = {
+            "node": name, "parent_node": name.rpartition(".")[0] or None, "depth": level + 1,
+            "text": " ".join(rng.choices(_WORDS, k=30)), "tokens": 30, "reward": rng.random(), "reason": "",
+            "state": "chosen" if number == num_nodes - 1 else rng.choice(("expanded", "pruned", "leaf")),
+            "draws": 1, "answer": None,
+        }  # fmt: skip
+        times: dict[str, JSON] = {"start": float(level), "end": level + 1.0}
+        yield {
+            "id": 1_000 + number, "parent": 0, "kind": "node", "name": name, "attributes": attributes, **times
+        }  # fmt: skip
+
+
 def _row(answers: list[Answer]) -> Row:
     count, tokens = len(answers), sum(answer.tokens for answer in answers)
     correct = sum(answer.result == "right" for answer in answers)
@@ -164,8 +220,12 @@ def _row(answers: list[Answer]) -> Row:
     )
 
 
-def time_in_chromium(path: Path) -> dict[str, float]:
+def time_in_chromium(path: Path, *, has_trees: bool = False) -> dict[str, float]:
     """Return seconds until the page can be used, and of a filter, a sort and opening a problem.
+
+    Args:
+        path: of the page.
+        has_trees: the first problem has a search tree, which is opened too.
 
     Raises:
         SystemExit: no Chromium is installed.
@@ -185,6 +245,12 @@ def time_in_chromium(path: Path) -> dict[str, float]:
         times["interactive"] = float(page.evaluate("performance.now()")) / 1000
         for name, script in _STEPS.items():
             times[name] = float(page.evaluate(_TIMED.replace("STEP", script))) / 1000
+        if has_trees:
+            page.reload()
+            page.wait_for_selector("html.ready", state="attached")
+            for name, script in _TREE_STEPS.items():
+                times[name] = float(page.evaluate(_TIMED.replace("STEP", script))) / 1000
+            times["a frame of scrolling"] = float(page.evaluate(_SCROLLED)) / 1000
         browser.close()
     return times
 
@@ -195,6 +261,7 @@ def main() -> None:
     parser.add_argument("--strategies", type=int, default=100)
     parser.add_argument("--benchmarks", type=int, default=3)
     parser.add_argument("--problems", type=int, default=500)
+    parser.add_argument("--nodes", type=int, default=0, help="of a search tree for each answer of one strategy")
     parser.add_argument("--own-samples", action="store_true", help="no two strategies share a sample")
     parser.add_argument("--out", type=Path, help="keep the page here")
     given = parser.parse_args()
@@ -204,6 +271,7 @@ def main() -> None:
         num_benchmarks=given.benchmarks,
         num_problems=given.problems,
         own_samples=given.own_samples,
+        num_nodes=given.nodes,
     )
     made = time.perf_counter()
     page = render_html(data, title="A large report")
@@ -212,8 +280,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = given.out or Path(folder) / "report.html"
         path.write_text(page, encoding="utf-8")
-        for name, seconds in time_in_chromium(path).items():
-            _say(f"{name}: {seconds:.2f} s")
+        for name, seconds in time_in_chromium(path, has_trees=bool(given.nodes)).items():
+            _say(f"{name}: {seconds:.3f} s")
 
 
 def _say(line: str) -> None:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect
 from pydantic import TypeAdapter
 
+from tests.browser.pages import Opened, opened_page
 from ttscale.types import JSON, Candidate
 from ttscale_evals.report import Answer, ReportData, RunInfo, render_html
 from ttscale_evals.rows import Row
@@ -23,35 +23,6 @@ ROWS = TypeAdapter(tuple[Row, ...]).validate_json((DATA / "rows.json").read_byte
 HOSTILE = "</script><img src=x onerror=\"document.title='owned'\"><b>bold</b>\x1b[31m\x00\u202eevil"
 SHOWN = HOSTILE.replace("\x1b", "⟨U+001B⟩").replace("\x00", "⟨U+0000⟩").replace("\u202e", "⟨U+202E⟩")
 LINE = "start" + "x" * 1_000_000 + "end"
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-    path = next((found for name in names if (found := shutil.which(name))), None)
-    if path is None:
-        pytest.skip("no Chromium is installed (`apt-get install chromium`)")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
-        yield started
-        started.close()
-
-
-@dataclass
-class Opened:
-    """A page with what it did while it was open."""
-
-    page: Page
-    messages: list[str] = field(default_factory=list[str])
-    requests: list[str] = field(default_factory=list[str])
 
 
 @pytest.fixture
@@ -59,26 +30,8 @@ def opened(browser: Browser, tmp_path: Path) -> Iterator[Opened]:
     """A report of honest rows and a hostile one, open in the browser."""
     path = tmp_path / "report.html"
     path.write_text(render_html(report(), title=f"Report {HOSTILE}"), encoding="utf-8")
-    page = browser.new_page(viewport={"width": 1200, "height": 900}, color_scheme="light")
-    shown = Opened(page)
-
-    def hear(message: ConsoleMessage) -> None:
-        shown.messages.append(message.text)
-
-    def note_request(request: Request) -> None:
-        if request.url != path.as_uri():
-            shown.requests.append(request.url)
-
-    def note_error(error: Exception) -> None:
-        shown.messages.append(str(error))
-
-    page.on("console", hear)
-    page.on("request", note_request)
-    page.on("pageerror", note_error)
-    page.goto(path.as_uri())
-    page.wait_for_selector("html.ready", state="attached")
-    yield shown
-    page.close()
+    with opened_page(browser, path) as shown:
+        yield shown
 
 
 def span(number: int, parent: int | None, kind: str, name: str, **attributes: JSON) -> Mapping[str, JSON]:

@@ -109,7 +109,7 @@ def page_of(*answers: Answer, rows: tuple[Row, ...] = ROWS) -> Page:
 def test_the_page_loads_nothing() -> None:
     page = page_of(answer())
     assert page.loads == []
-    assert page.tags.count("script") == 4
+    assert page.tags.count("script") == 5
     assert "link" not in page.tags
 
 

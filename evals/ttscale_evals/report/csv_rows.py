@@ -35,7 +35,8 @@ def _flat(document: Mapping[str, JSON]) -> dict[str, JSON]:
     flat = dict[str, JSON]()
     for name, value in document.items():
         if isinstance(value, Mapping) and name != "stop_reasons":
-            flat |= {f"{name}.{part}": inner for part, inner in _flat(value).items()}
+            parts = {f"{name}.{part}": inner for part, inner in _flat(value).items()}
+            flat |= parts or {name: None}
         else:
             flat[name] = value
     return flat

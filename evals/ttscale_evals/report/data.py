@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -38,7 +38,7 @@ class Answer:
     """The answers the strategy chose among."""
     budget: str = ""
     """Limits of the problem, as in ``--budget``; empty: there is none."""
-    spans: tuple[Mapping[str, JSON], ...] = ()
+    spans: Sequence[Mapping[str, JSON]] = ()
     """What was done when, with every sample's text, as in `Outcome.trace`; empty where it was not kept."""
 
 

@@ -53,6 +53,11 @@ def _three_figures(value: float) -> str:
     return f"{value:.0f}" if abs(value) >= 99.95 else f"{value:.1f}" if abs(value) >= 9.995 else f"{value:.2f}"
 
 
+def ratio(value: float | None) -> str:
+    """Return how many times as much something is, with two decimals: ``1.04``."""
+    return UNKNOWN if value is None else f"{value:,.2f}"
+
+
 def dollars(value: float | None) -> str:
     """Return US dollars in three figures, without their sign: 0.0012345 is ``0.00123``."""
     return UNKNOWN if value is None else f"{value:.3g}"

@@ -24,12 +24,17 @@ from ttscale_evals.report.data import ReportData, RunInfo
 from ttscale_evals.report.leaderboard import Group, footnotes, group_rows
 from ttscale_evals.report.pack import MAX_DETAIL_CHARS, json_for_script, pack
 from ttscale_evals.report.text import label, shown
+from ttscale_evals.report.tree_packets import MAX_TREE_CHARS
 from ttscale_evals.rows import Row
 
 MAX_ANSWERS: Final = 200_000
 """Most answers the page holds; the run's store holds all."""
 _MAX_CONFIG_CHARS: Final = 100_000
-_SCRIPTS: Final = ("common.js", "chart.js", "leaderboard.js", "timeline.js", "details.js", "problems.js")
+_SCRIPTS: Final = (
+    *("common.js", "chart.js", "leaderboard.js"),
+    *("timeline.js", "tree_model.js", "tree_map.js", "tree_grid.js", "tree_node.js", "tree.js"),
+    *("trace.js", "details.js", "problems.js"),
+)
 
 
 def render_html(
@@ -38,6 +43,7 @@ def render_html(
     title: str = "ttscale report",
     max_answers: int = MAX_ANSWERS,
     max_detail_chars: int = MAX_DETAIL_CHARS,
+    max_tree_chars: int = MAX_TREE_CHARS,
 ) -> str:
     """Return the page.
 
@@ -47,13 +53,14 @@ def render_html(
         max_answers: answers beyond these are left out of the problem browser, and the page says so.
         max_detail_chars: of all samples and time lines together, compressed; beyond that they are left out,
             question by question, and the page says so.
+        max_tree_chars: the same for search trees, answer by answer.
     """
     groups, axes = group_rows(data.rows), known_axes(data.rows)
     shown_columns = columns(data.rows, more=True)
     known = bases(shown_columns, data.rows)
     answers = data.answers[:max_answers]
     found = causes(answers)
-    packed = pack(answers, found, max_detail_chars=max_detail_chars)
+    packed = pack(answers, found, max_detail_chars=max_detail_chars, max_tree_chars=max_tree_chars)
     omitted = _omitted("answers are", len(data.answers) - max_answers)
     parts = {
         "title": escaped(title),
@@ -64,15 +71,20 @@ def render_html(
         "known": escaped(known_note(shown_columns, data.rows), max_chars=2_000),
         "footnotes": list_items(footnotes(data.rows)),
         "causes": _causes(found.groups),
-        "omitted": omitted + _omitted("questions' samples are", packed.num_left_out),
+        "omitted": omitted
+        + _omitted("questions' samples are", packed.num_left_out)
+        + _omitted("answers' search trees are", packed.num_trees_left_out),
         "runs": "\n".join(_run(run) for run in data.runs),
         "footer": f"Made by ttscale {html.escape(ttscale.__version__)}.",
         "data": json_for_script(_charts(groups, axes)),
         "index": packed.index,
         "packets": "\n".join(packed.packets),
+        "trees": "\n".join(packed.trees),
     }
     script = "\n".join(asset(name) for name in _SCRIPTS)
-    return assemble(asset("page.html"), style=asset("page.css"), script=script, parts=parts)
+    return assemble(
+        asset("page.html"), style=asset("page.css") + asset("trace.css"), script=script, parts=parts
+    )
 
 
 def _omitted(what: str, number: int) -> str:

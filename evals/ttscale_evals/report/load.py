@@ -7,17 +7,41 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, overload
 
 from ttscale.budget.prices import PriceFile
 from ttscale.types import JSON
 from ttscale_evals.report.data import Answer, ReportData, RunInfo
 from ttscale_evals.result import load_result
 from ttscale_evals.rows import Row
-from ttscale_evals.store import Result, ResultStore, RunDirectory, StoredCell
+from ttscale_evals.store import Result, ResultStore, RunDirectory, StoredCell, StoredTrace
 
 Title: TypeAlias = tuple[str, str, str, str]
 """Benchmark, strategy, model and budget of a row."""
+
+
+class KeptSpans(Sequence[Mapping[str, "JSON"]]):
+    """The spans of an answer, read each time they are asked for: those of a whole run would fill the memory."""
+
+    def __init__(self, trace: StoredTrace) -> None:
+        """Keep a trace as the store has it."""
+        self._trace = trace
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._trace.spans)
+
+    @overload
+    def __getitem__(self, place: int) -> Mapping[str, JSON]: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Mapping[str, JSON]]: ...
+    def __getitem__(self, place: int | slice) -> Mapping[str, JSON] | Sequence[Mapping[str, JSON]]:
+        """Return one span, or some."""
+        return self._trace.spans[place]
+
+    def __iter__(self) -> Iterator[Mapping[str, JSON]]:
+        """Yield all, read once."""
+        return iter(self._trace.spans)
 
 
 def load_report(directories: Sequence[Path], *, prices: PriceFile | None = None) -> ReportData:
@@ -73,12 +97,12 @@ def _title(item: Row | Answer) -> Title:
 def _answers(directory: RunDirectory) -> Iterator[Answer]:
     with ResultStore(directory.store_path) as store:
         cells = {cell.number: cell for cell in directory.cells(store)}
-        spans = {(trace.key, trace.attempt): tuple(trace.spans) for trace in store.traces()}
+        spans = {(trace.key, trace.attempt): KeptSpans(trace) for trace in store.traces()}
         for result in store.results():
             yield _answer(result, cells[result.cell], spans.pop((result.key, result.attempt), ()))
 
 
-def _answer(result: Result, cell: StoredCell, spans: tuple[Mapping[str, JSON], ...]) -> Answer:
+def _answer(result: Result, cell: StoredCell, spans: Sequence[Mapping[str, JSON]]) -> Answer:
     outcome = result.outcome
     return Answer(
         benchmark=cell.benchmark,

@@ -40,6 +40,18 @@ def _split_latencies() -> tuple[Column, ...]:
     )
 
 
+def _sharing(name: str) -> Number:
+    def number(row: Row) -> float | None:
+        value: float | None = None if row.sharing is None else getattr(row.sharing, name)
+        return value
+
+    return number
+
+
+def _mean_sharing(name: str) -> Number:
+    return per_problem(_sharing(name))
+
+
 MORE: Final = (
     number_column(
         "prompt",
@@ -54,6 +66,43 @@ MORE: Final = (
         "Mean prompt tokens of a problem from a cache, or shared; not in tokens.",
         per_problem(lambda row: row.prompt_tokens_cached),
         field="prompt_tokens_cached",
+    ),
+    number_column(
+        "shared",
+        "shared",
+        "Mean prompt tokens of a problem, verifiers' included, that had been computed for it before.",
+        _mean_sharing("shared"),
+        field="sharing",
+    ),
+    number_column(
+        "unshared",
+        "unshared",
+        "Mean of the other prompt tokens: what is computed at least, every token of a shared prefix once.",
+        _mean_sharing("unshared"),
+        field="sharing",
+    ),
+    number_column(
+        "over_ideal",
+        "× ideal",
+        "Computed prompt tokens over the unshared ones; 1.00 is ideal.",
+        _sharing("computed_over_ideal"),
+        formats.ratio,
+        field="sharing",
+    ),
+    number_column(
+        "over_blocks",
+        "× blocks",
+        "Computed prompt tokens over those of an engine that reuses whole blocks of its cache.",
+        _sharing("computed_over_blocks"),
+        formats.ratio,
+        field="sharing",
+    ),
+    number_column(
+        "nodes",
+        "nodes",
+        "Mean nodes of a problem's search trees.",
+        per_problem(lambda row: sum(row.nodes.values()) if row.nodes else None),
+        field="nodes",
     ),
     number_column(
         "generated",
@@ -115,6 +164,21 @@ MORE: Final = (
         "Most tokens that one problem held in the cache at once.",
         lambda row: row.peak_kv_tokens,
         field="peak_kv_tokens",
+    ),
+    number_column(
+        "distinct_kv_token_steps",
+        "KV steps once",
+        "As KV token-steps, what prompts of a problem begin with alike counted once.",
+        lambda row: row.distinct_kv_token_steps_per_problem,
+        formats.magnitude,
+        field="distinct_kv_token_steps_per_problem",
+    ),
+    number_column(
+        "distinct_peak_kv_tokens",
+        "KV peak once",
+        "As KV peak, what prompts of a problem begin with alike counted once.",
+        lambda row: row.distinct_peak_kv_tokens,
+        field="distinct_peak_kv_tokens",
     ),
     number_column(
         "peak_kv_bytes",

@@ -2,17 +2,15 @@
 
 Both are JSON, compressed with gzip and written in base64 where they are long: a page of 150,000 answers stays
 small enough to open, and a small one can be searched as text. Strings that are there many times (samples shared
-by strategies, above all) are there once, and named by place.
+by strategies, above all) are there once, and named by place. Search trees have packets of their own, one for
+each answer, and a limit of their own, so that great trees do not push out samples.
 """
 
 from __future__ import annotations
 
-import base64
-import gzip
 import json
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final, cast
 
 from ttscale.cli.console import finite
@@ -20,16 +18,19 @@ from ttscale.types import JSON, Candidate
 from ttscale_evals.report.causes import Causes
 from ttscale_evals.report.data import Answer
 from ttscale_evals.report.naming import Naming
+from ttscale_evals.report.strings import Strings, rounded, squeezed
 from ttscale_evals.report.text import MAX_LABEL_CHARS, label, shown
+from ttscale_evals.report.tree_packets import MAX_TREE_CHARS, MAX_TREES, TreePackets, summary
+from ttscale_evals.report.trees import is_node, search_trees
 
 MAX_DETAIL_CHARS: Final = 16_000_000
-"""Of all packets together, as they stand in the page."""
+"""Of all packets but those of trees together, as they stand in the page."""
 MAX_PLAIN_ANSWERS: Final = 1_000
 """Up to so many answers the columns stay as they are."""
 MAX_SAMPLES: Final = 256
 """Most samples of a problem the page holds."""
 MAX_SPANS: Final = 400
-"""Most spans of a problem the page holds."""
+"""Most spans of a problem's time line the page holds."""
 _NUM_COLUMNS: Final = 8
 _RESULTS: Final = ("right", "wrong", "failed")
 
@@ -42,34 +43,27 @@ class Packed:
     packets: tuple[str, ...]
     num_left_out: int
     """Questions whose samples are not in the page."""
+    trees: tuple[str, ...] = ()
+    num_trees_left_out: int = 0
+    """Answers whose search trees are not in the page."""
 
 
-@dataclass(slots=True)
-class _Strings:
-    """Texts with a number each."""
-
-    all: list[str] = field(default_factory=list[str])
-    numbers: dict[str, int] = field(default_factory=dict[str, int])
-
-    def __call__(self, text: str | None) -> int:
-        """Return the text's number; -1: there is none."""
-        if text is None:
-            return -1
-        number = self.numbers.setdefault(text, len(self.all))
-        if number == len(self.all):
-            self.all.append(text)
-        return number
-
-
-def pack(answers: Sequence[Answer], found: Causes, *, max_detail_chars: int = MAX_DETAIL_CHARS) -> Packed:
+def pack(
+    answers: Sequence[Answer],
+    found: Causes,
+    *,
+    max_detail_chars: int = MAX_DETAIL_CHARS,
+    max_tree_chars: int = MAX_TREE_CHARS,
+) -> Packed:
     """Return the answers as columns, and what is known of each in packets.
 
     Args:
         answers: in the order of the page.
         found: their causes.
         max_detail_chars: packets beyond this are left out, the last questions of each benchmark first.
+        max_tree_chars: the same for the packets of search trees.
     """
-    strings, systems, benchmarks = _Strings(), _Strings(), _Strings()
+    strings, systems, benchmarks = Strings(), Strings(), Strings()
     naming = Naming(answers)
     questions: dict[tuple[str, str], list[int]] = {}
     rows: list[list[JSON]] = []
@@ -84,23 +78,18 @@ def pack(answers: Sequence[Answer], found: Causes, *, max_detail_chars: int = MA
                 _RESULTS.index(answer.result),
                 strings(None if answer.answer is None else label(answer.answer)),
                 answer.tokens,
-                _rounded(answer.seconds),
+                rounded(answer.seconds),
                 strings(label(answer.stop_reason)),
                 mask,
             ]
         )
-    packets, places, left_out = _packets(answers, list(questions.values()), max_detail_chars)
+    trees = TreePackets(max_tree_chars)
+    packets, places, num_searched = _packets(answers, list(questions.values()), max_detail_chars, trees)
     firsts = [answers[numbers[0]] for numbers in questions.values()]
     index: JSON = {
         "systems": cast("list[JSON]", systems.all),
         "questions": [
-            [
-                benchmarks(label(answer.benchmark)),
-                label(answer.problem_id),
-                shown(answer.question, max_chars=MAX_LABEL_CHARS),
-                shown(answer.target, max_chars=MAX_LABEL_CHARS),
-                place,
-            ]
+            [benchmarks(label(answer.benchmark)), *_question(answer), place]
             for answer, place in zip(firsts, places, strict=True)
         ],
         "benchmarks": cast("list[JSON]", benchmarks.all),
@@ -108,60 +97,101 @@ def pack(answers: Sequence[Answer], found: Causes, *, max_detail_chars: int = MA
         "columns": [[row[place] for row in rows] for place in range(_NUM_COLUMNS)],
     }
     is_small = len(answers) <= MAX_PLAIN_ANSWERS
-    return Packed(json_for_script(index) if is_small else _squeezed(index), tuple(packets), left_out)
+    return Packed(
+        index=json_for_script(index) if is_small else squeezed(index),
+        packets=tuple(packets),
+        num_left_out=places.count(-1),
+        trees=tuple(trees.lines),
+        num_trees_left_out=num_searched - len(trees.lines),
+    )
+
+
+def _question(answer: Answer) -> list[JSON]:
+    """Return what the list of problems says of a question: its id, text and target."""
+    texts = (shown(text, max_chars=MAX_LABEL_CHARS) for text in (answer.question, answer.target))
+    return [label(answer.problem_id), *texts]
 
 
 def _packets(
-    answers: Sequence[Answer], questions: Sequence[Sequence[int]], max_chars: int
+    answers: Sequence[Answer], questions: Sequence[Sequence[int]], max_chars: int, trees: TreePackets
 ) -> tuple[list[str], list[int], int]:
-    """Return the packets, of each question the place of its packet (-1: none), and how many have none."""
-    seen: dict[str, int] = {}
-    order: list[tuple[int, int]] = []
-    for question, numbers in enumerate(questions):
-        benchmark = answers[numbers[0]].benchmark
-        order.append((seen.setdefault(benchmark, 0), question))
-        seen[benchmark] += 1
-    packets, places, used = list[str](), [-1] * len(questions), 0
-    for _, question in sorted(order):
-        packet = _packet(answers, questions[question])
+    """Return the packets, of each question the place of its packet (-1: none), and how many answers have trees.
+
+    Args:
+        answers: all.
+        questions: the numbers of each one's answers.
+        max_chars: of all packets.
+        trees: get those of the questions that have a packet.
+    """
+    packets, places, used, num_searched = list[str](), [-1] * len(questions), 0, 0
+    order = _in_turn([answers[numbers[0]].benchmark for numbers in questions])
+    for question in order:
+        num_trees, strings = len(trees.lines), Strings()
+        own = {str(number): _details(answers[number], strings, trees) for number in questions[question]}
+        packet = squeezed({"strings": cast("list[JSON]", strings.all), "answers": cast("JSON", own)})
         used += len(packet)
         if used > max_chars:
+            del trees.lines[num_trees:]  # nothing would lead to them
             break
+        num_searched += sum(detail["trees"] is not None for detail in own.values())
         places[question] = len(packets)
         packets.append(packet)
-    return packets, places, places.count(-1)
+    left_out = [number for question in order[len(packets) :] for number in questions[question]]
+    num_searched += sum(any(map(is_node, answers[number].spans)) for number in left_out)
+    return packets, places, num_searched
 
 
-def _packet(answers: Sequence[Answer], numbers: Sequence[int]) -> str:
-    strings = _Strings()
-    details = {str(number): _details(answers[number], strings) for number in numbers}
-    return _squeezed({"strings": cast("list[JSON]", strings.all), "answers": details})
+def _in_turn(benchmarks: Sequence[str]) -> list[int]:
+    """Return the places of questions, the first of each benchmark before the second ones."""
+    seen: dict[str, int] = {}
+    order: list[tuple[int, int]] = []
+    for place, benchmark in enumerate(benchmarks):
+        order.append((seen.setdefault(benchmark, 0), place))
+        seen[benchmark] += 1
+    return [place for _, place in sorted(order)]
 
 
-def _details(answer: Answer, strings: _Strings) -> JSON:
-    samples, spans = _samples(answer, strings), _spans(answer, strings)
+def _details(answer: Answer, strings: Strings, trees: TreePackets) -> dict[str, JSON]:
+    spans = tuple(answer.spans)
+    samples = _samples(answer.candidates, spans, strings)
+    others = [span for span in spans if not is_node(span)]
     return {
         "question": strings(shown(answer.question)),
         "target": strings(shown(answer.target)),
         "text": strings(shown(answer.text)),
         "error": strings(shown(answer.error)),
         "reason": strings(shown(answer.reason or None, max_chars=1_000)),
-        "confidence": _rounded(answer.confidence),
+        "confidence": rounded(answer.confidence),
         "samples": samples[:MAX_SAMPLES],
         "more_samples": max(0, len(samples) - MAX_SAMPLES),
-        "spans": spans,
-        "more_spans": max(0, len(answer.spans) - MAX_SPANS),
+        "spans": _spans(others[:MAX_SPANS], strings),
+        "more_spans": max(0, len(others) - MAX_SPANS),
+        "trees": _trees(spans, trees),
     }
 
 
-def _samples(answer: Answer, strings: _Strings) -> list[JSON]:
+def _trees(spans: Sequence[Mapping[str, JSON]], packets: TreePackets) -> JSON:
+    """Return what is known at once of an answer's search trees, and the place of their packet."""
+    found = search_trees(spans)
+    if not found:
+        return None
+    return {
+        "place": packets.add(found),
+        "summaries": [summary(tree) for tree in found[:MAX_TREES]],
+        "more_trees": max(0, len(found) - MAX_TREES),
+    }
+
+
+def _samples(
+    candidates: Sequence[Candidate], spans: Sequence[Mapping[str, JSON]], strings: Strings
+) -> list[JSON]:
     """Return the candidates with the text of their samples, then the samples that made no candidate."""
     drawn: dict[str, list[Mapping[str, JSON]]] = {}
-    for span in answer.spans:
+    for span in spans:
         if span["kind"] == "sample":
             drawn.setdefault(str(span["name"]), []).append(_attributes(span))
     rows: list[JSON] = []
-    for candidate in answer.candidates:
+    for candidate in candidates:
         known = drawn.get(f"sample {candidate.index}")
         rows.append(_candidate(candidate, known.pop(0) if known else {}, strings))
     for name, rest in drawn.items():
@@ -169,12 +199,12 @@ def _samples(answer: Answer, strings: _Strings) -> list[JSON]:
     return rows
 
 
-def _candidate(candidate: Candidate, attributes: Mapping[str, JSON], strings: _Strings) -> JSON:
+def _candidate(candidate: Candidate, attributes: Mapping[str, JSON], strings: Strings) -> JSON:
     return [
         strings(str(candidate.index)),
         strings(None if candidate.answer is None else label(candidate.answer)),
         strings(None if candidate.key is None else label(candidate.key)),
-        _rounded(candidate.score),
+        rounded(candidate.score),
         candidate.num_tokens,
         strings(candidate.finish_reason),
         strings(_text(attributes)),
@@ -183,7 +213,7 @@ def _candidate(candidate: Candidate, attributes: Mapping[str, JSON], strings: _S
     ]
 
 
-def _sample(name: str, attributes: Mapping[str, JSON], strings: _Strings) -> JSON:
+def _sample(name: str, attributes: Mapping[str, JSON], strings: Strings) -> JSON:
     return [
         strings(label(name.removeprefix("sample "))),
         *(-1, -1, None, attributes.get("generated") or 0),
@@ -194,19 +224,19 @@ def _sample(name: str, attributes: Mapping[str, JSON], strings: _Strings) -> JSO
     ]
 
 
-def _spans(answer: Answer, strings: _Strings) -> list[JSON]:
-    """Return the spans: number, parent, kind, name, start, end, a note."""
+def _spans(spans: Sequence[Mapping[str, JSON]], strings: Strings) -> list[JSON]:
+    """Return spans: number, parent, kind, name, start, end, a note."""
     return [
         [
             span["id"],
             span["parent"],
             strings(label(str(span["kind"]))),
             strings(label(str(span["name"]), max_chars=80)),
-            _rounded(cast("float | None", span["start"])),
-            _rounded(cast("float | None", span["end"])),
+            rounded(cast("float | None", span["start"])),
+            rounded(cast("float | None", span["end"])),
             strings(_note(_attributes(span))),
         ]
-        for span in answer.spans[:MAX_SPANS]
+        for span in spans
     ]
 
 
@@ -232,16 +262,7 @@ def _string(value: JSON) -> str | None:
     return None if value is None else str(value)
 
 
-def _rounded(value: float | None) -> float | None:
-    return None if value is None or not math.isfinite(value) else float(f"{value:.5g}")
-
-
 def json_for_script(document: JSON) -> str:
     """Return JSON that cannot end or open a script element: every <, > and & is written as an escape."""
     written = json.dumps(finite(document), allow_nan=False, separators=(",", ":"))
     return written.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-
-
-def _squeezed(document: JSON) -> str:
-    written = json.dumps(document, allow_nan=False, separators=(",", ":"), ensure_ascii=False)
-    return base64.b64encode(gzip.compress(written.encode(), compresslevel=6, mtime=0)).decode()

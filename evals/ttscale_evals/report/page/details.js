@@ -1,4 +1,4 @@
-// ---- one answer in full: question, votes, every sample, time line ------------------------------------------------
+// ---- one answer in full: question, votes, every sample, what was done ------------------------------------------------
 
 const packets = { lines: null, open: new Map() };
 
@@ -84,29 +84,6 @@ function sampleList(detail, strings, heading) {
   return made;
 }
 
-function timeLine(detail, strings, width) {
-  if (!detail.spans.length) return [];
-  const scroll = element("div", null, "scroll lanes");
-  scroll.tabIndex = 0;
-  scroll.setAttribute("role", "region");
-  scroll.setAttribute("aria-label", "Time line");
-  scroll.append(timeline(detail.spans, strings, width));
-  const kinds = [...new Set(detail.spans.map((span) => strings[span[2]]))];
-  const made = [element("h3", "Time line"), scroll, kindLegend(kinds)];
-  if (detail.more_spans) made.push(element("p", `${plainNumber(detail.more_spans)} more spans are in the run store.`, "note"));
-  return made;
-}
-
-function kindLegend(kinds) {
-  const list = element("ul", null, "legend");
-  for (const kind of kinds) {
-    const item = element("li");
-    item.append(element("span", "", `swatch is-${knownKind(kind)}`), isolated(kind));
-    list.append(item);
-  }
-  return list;
-}
-
 // Fill a box with everything known of an answer.
 async function showDetails(box, number, question, stop, width) {
   const [, , text, target, place] = question;
@@ -121,7 +98,8 @@ async function showDetails(box, number, question, stop, width) {
   given.push(["Error", known(detail.error)], ["Judged", known(detail.reason)], ["Confidence", detail.confidence]);
   const written = known(detail.text), own = [];
   if (written && !detail.samples.some((row) => row[6] === detail.text)) own.push(element("h3", "Text the answer was taken from"), element("pre", written));
-  box.replaceChildren(facts(given), ...own, ...votes(detail.samples, strings),
-    ...sampleList(detail, strings, one ? "1 sample" : `${plainNumber(detail.samples.length + detail.more_samples)} samples`),
-    ...timeLine(detail, strings, width));
+  const samples = sampleList(detail, strings, one ? "1 sample" : `${plainNumber(detail.samples.length + detail.more_samples)} samples`);
+  const done = trace(detail, strings, width);
+  // The samples of a search are its steps, hundreds of them: the tree has them in their places.
+  box.replaceChildren(facts(given), ...own, ...votes(detail.samples, strings), ...(detail.trees ? [...done, ...samples] : [...samples, ...done]));
 }

@@ -49,3 +49,27 @@ function spanMarks([, , kind, name, start, end, note], depth, lane, strings, { x
   block.append(drawing("title", {}, `${strings[kind]} ${strings[name]}: ${seconds}${strings[note] ? `, ${strings[note]}` : ""}`));
   return [drawing("text", { x: indent, y: y + 15, class: "lane" }, shortened(strings[name], letters)), block];
 }
+
+function timeLine(detail, strings, width) {
+  const scroll = element("div", null, "scroll lanes");
+  scroll.tabIndex = 0;
+  scroll.setAttribute("role", "region");
+  scroll.setAttribute("aria-label", "Time line");
+  scroll.append(timeline(detail.spans, strings, width));
+  const kinds = [...new Set(detail.spans.map((span) => strings[span[2]]))];
+  const made = [scroll, kindLegend(kinds)];
+  if (detail.more_spans) made.push(element("p", `${plainNumber(detail.more_spans)} more spans are in the run store.`, "note"));
+  return made;
+}
+
+function kindLegend(kinds) {
+  const list = element("ul", null, "legend");
+  for (const kind of kinds) {
+    const item = element("li");
+    item.append(element("span", "", `swatch is-${knownKind(kind)}`), isolated(kind));
+    list.append(item);
+  }
+  return list;
+}
+
+const timeLineView = { id: "time-line", title: "Time line", has: (detail) => detail.spans.length > 0, show: timeLine };
