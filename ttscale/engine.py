@@ -19,6 +19,7 @@ from ttscale.errors import BudgetExhausted, BudgetTooSmall, CapabilityError, Con
 from ttscale.run import Run
 from ttscale.run.room import Room
 from ttscale.run.rooms import Rooms
+from ttscale.scheduling import Auction, Purse
 from ttscale.strategy import Strategy, demands, parts
 from ttscale.tasks import TaskKeeper
 from ttscale.trace import Trace
@@ -80,6 +81,8 @@ class Engine:
                 await stack.enter_async_context(shared)
             self._room = await rooms.open(None)
             self.ledger = Scope(self._budget, label="run", clock=asyncio.get_running_loop().time)
+            is_shared = self._budget is not None and self._budget != Budget()
+            self._purse = Purse(self.ledger, Auction(self._most_at_once(None) if is_shared else None))
             self._stack = stack.pop_all()
         return self
 
@@ -88,6 +91,25 @@ class Engine:
     ) -> None:
         self._room = None
         await self._stack.aclose()
+
+    def purse(self, budget: Budget, *, label: str = "purse", max_turns: int | None = None) -> Purse:
+        """Return a budget for several questions to share, beside the engine's own: give it to `solve`.
+
+        Args:
+            budget: limits on them all together; its seconds begin now.
+            label: names it in errors.
+            max_turns: most of them that have a turn at once (see `Run.bidder`), >= 1, never more than the
+                engine has samples in flight; default so many.
+
+        Raises:
+            RuntimeError: the engine has not been entered.
+        """
+        auction = Auction(self._most_at_once(max_turns))
+        return Purse(self.ledger.child(budget, label=label), auction)
+
+    def _most_at_once(self, max_turns: int | None) -> int:
+        most = self.room.scheduler.statistics().max_in_flight
+        return most if max_turns is None else min(most, max_turns)
 
     def _new_workers(self) -> Workers:
         """Return worker processes; in virtual time, where nobody waits for a process, calls that block."""
@@ -184,7 +206,13 @@ class Engine:
         return None if room is None else room.backend.profile.kv_bytes_per_token
 
     async def solve(
-        self, problem: Problem | str, *, strategy: Strategy, budget: Budget | None = None, seed: int = 0
+        self,
+        problem: Problem | str,
+        *,
+        strategy: Strategy,
+        budget: Budget | None = None,
+        purse: Purse | None = None,
+        seed: int = 0,
     ) -> Outcome:
         """Solve one problem; any number of calls may run at once.
 
@@ -192,6 +220,7 @@ class Engine:
             problem: the problem, or a question in plain text.
             strategy: how to spend the budget.
             budget: limits for this problem, beside the engine's own.
+            purse: one of this engine's, that this problem lives on together with others.
             seed: with the problem's id it determines every sample.
 
         Returns:
@@ -209,11 +238,22 @@ class Engine:
         limits = budget or Budget()
         trace = Trace(loop.time)
         span = trace.open("solve", type(strategy).__name__, parent=None, problem=asked.id)
-        scope = self.ledger.child(limits, label=asked.id)
-        run = Run(self.room, asked, scope, seed=seed, order=next(self._orders), trace=trace, span=span)
+        shared = purse or self._purse
+        scope = shared.scope.child(limits, label=asked.id)
+        run = Run(
+            self.room,
+            asked,
+            scope,
+            seed=seed,
+            order=next(self._orders),
+            trace=trace,
+            span=span,
+            auction=shared.auction,
+        )
         started = loop.time()
         outcome = await _guarded(strategy, asked, run, scope.seconds_left())
         trace.close(span, stop_reason=outcome.stop_reason)
+        trace.count_shared()
         return outcome.with_(
             usage=scope.usage,
             seconds=loop.time() - started,

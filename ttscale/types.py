@@ -267,6 +267,39 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sharing:
+    """How far the prompts of a problem, verifiers' included, begin alike, and what engines made of it.
+
+    A prompt's token is shared where an earlier prompt or answer of the problem to the same model begins with
+    the same tokens up to it: it had been computed; see `ttscale.trace.prefixes`.
+    """
+
+    computed: int
+    """Prompt tokens that engines computed."""
+    shared: int
+    """Prompt tokens that had been computed before."""
+    unshared: int
+    """The others: what an ideal engine computes, every token of a shared prefix once."""
+    unshared_in_blocks: int | None = None
+    """What an engine computes that keeps whole blocks, and runs the last token of each prompt anew; ``None``:
+    the size of its blocks is unknown, or it keeps none."""
+    kv_token_steps: int
+    """Tokens held in the key-value cache, summed over decode steps, a shared one counted once at each."""
+    peak_kv_tokens: int
+    """Most tokens held at once, a shared one counted once."""
+
+    @property
+    def computed_over_ideal(self) -> float | None:
+        """Computed prompt tokens over those of an ideal engine; below 1 where it knew some from elsewhere."""
+        return self.computed / self.unshared if self.unshared else None
+
+    @property
+    def computed_over_blocks(self) -> float | None:
+        """Computed prompt tokens over those of an engine that keeps whole blocks."""
+        return self.computed / self.unshared_in_blocks if self.unshared_in_blocks else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
     """What a problem asked of engines, verifiers' samples and rewards included; see `ttscale.trace.work`."""
 
@@ -281,6 +314,12 @@ class Work:
     peak_kv_bytes: float | None = None
     by_model: Mapping[str, SampleUsage] = field(default_factory=dict[str, SampleUsage])
     """Tokens by what the strategy calls a model; the empty name is the one that samples."""
+    sharing: Sharing | None = None
+    """Of all models together; ``None``: the tokens of some prompt or answer are not known."""
+    sharing_by_model: Mapping[str, Sharing] = field(default_factory=dict[str, Sharing])
+    """Of those whose tokens are known, named as in `by_model`."""
+    nodes: Mapping[str, int] | None = None
+    """Nodes of search trees, by the state they were in at the end; ``None``: nobody counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

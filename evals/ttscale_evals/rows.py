@@ -11,10 +11,14 @@ from ttscale_evals.benchmarks.base import GRADER_FAILED, NO_ANSWER, TIMEOUT
 from ttscale_evals.metrics import (
     Basis,
     Latency,
+    PromptSharing,
     accuracy_of,
     engine_work_of,
     how_known,
     latency_of,
+    nodes_of,
+    sharing_by_model,
+    sharing_of,
     total_usage,
 )
 from ttscale_evals.replay.matched import Average, Matched, Measured
@@ -135,6 +139,17 @@ class Row:
     peak_kv_tokens: int | None = None
     """Most that a single problem held at once."""
     peak_kv_bytes: float | None = None
+    distinct_kv_token_steps: int | None = None
+    """As `kv_token_steps`, what prompts of a problem share counted once, see `ttscale.trace.sharing`."""
+    distinct_kv_token_steps_per_problem: float | None = None
+    distinct_peak_kv_tokens: int | None = None
+    """As `peak_kv_tokens`, what prompts share counted once."""
+    sharing: PromptSharing | None = None
+    """What prompts of a problem share, and what engines made of it; ``None``: token ids are not known."""
+    sharing_by_model: Mapping[str, PromptSharing] = field(default_factory=dict[str, PromptSharing])
+    """The same of each model; the one that samples is called `model`."""
+    nodes: Mapping[str, int] | None = None
+    """Nodes of search trees, by their last state."""
 
     @property
     def not_graded(self) -> dict[str, int]:
@@ -241,8 +256,8 @@ def make_row(
 
 
 def _with_seconds_and_caches(row: Row, results: Sequence[Result]) -> Row:
-    count = len(results)
-    work = engine_work_of([result.outcome for result in results])
+    count, outcomes = len(results), [result.outcome for result in results]
+    work = engine_work_of(outcomes)
     every = latency_of([result.outcome.seconds for result in results])
     finished = [result.outcome.seconds for result in results if not result.is_failed]
     failed = [result.outcome.seconds for result in results if result.is_failed]
@@ -262,6 +277,10 @@ def _with_seconds_and_caches(row: Row, results: Sequence[Result]) -> Row:
         work_seconds_per_problem=share(work.work_seconds),
         critical_path_seconds_per_problem=share(work.critical_path_seconds),
         kv_token_steps_per_problem=share(work.kv_token_steps),
+        distinct_kv_token_steps_per_problem=share(work.distinct_kv_token_steps),
+        sharing=sharing_of(outcomes),
+        sharing_by_model=sharing_by_model(outcomes, row.model),
+        nodes=nodes_of(outcomes),
     )
 
 

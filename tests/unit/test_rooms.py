@@ -252,7 +252,13 @@ async def test_a_rewards_prompt_is_the_verifiers_tokens() -> None:
     assert outcome.answer == "0.3"
     assert (outcome.usage.verifier, outcome.usage.tokens, outcome.usage.calls) == (3, 3, 1)
     (span,) = [span for span in outcome.trace if span["name"] == "reward"]
-    assert span["attributes"] == {"prompt_computed": 3, "prompt_cached": 0, "generated": 0, "values": [0.3]}
+    assert span["attributes"] == {
+        "prompt_computed": 3,
+        "prompt_cached": 0,
+        "generated": 0,
+        "prompt_shared": 0,
+        "values": [0.3],
+    }
 
 
 @virtual_clock

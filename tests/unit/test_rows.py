@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Sequence
 from dataclasses import fields, replace
 
@@ -9,14 +11,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ttscale.types import Outcome, Usage, Work
+from ttscale.types import Outcome, SampleUsage, Sharing, Usage, Work
 from ttscale_evals.benchmarks import Grade
-from ttscale_evals.metrics import how_known
+from ttscale_evals.metrics import PromptSharing, how_known
 from ttscale_evals.report.columns import bases, columns, known_note
+from ttscale_evals.report.csv_rows import render_csv
 from ttscale_evals.rows import Row, Setting, known_of, make_row
 from ttscale_evals.store import Result, StoredCell
 
-WORK = Work(seconds=2.0, kv_token_steps=50, peak_kv_tokens=12, kv_byte_steps=500.0, peak_kv_bytes=120.0)
+OWN = Sharing(computed=24, shared=10, unshared=20, unshared_in_blocks=22, kv_token_steps=30, peak_kv_tokens=8)
+JUDGES = replace(OWN, computed=6, shared=0, unshared=5, unshared_in_blocks=None)
+WORK = Work(
+    seconds=2.0,
+    kv_token_steps=50,
+    peak_kv_tokens=12,
+    kv_byte_steps=500.0,
+    peak_kv_bytes=120.0,
+    by_model={"": SampleUsage()},
+    sharing=OWN,
+    sharing_by_model={"": OWN},
+    nodes={"expanded": 3, "pruned": 1},
+)
 NAMES = {"benchmark", "strategy", "model", "budget", "refused", "price_date", "price_file"}
 """Fields of text."""
 CIRCUMSTANCES = {"concurrency", "is_replayed", "is_bound"}
@@ -143,6 +158,48 @@ def test_what_one_problem_does_not_know_the_row_does_not_know() -> None:
     assert (sized.kv_token_steps, sized.kv_byte_steps, sized.peak_kv_bytes) == (100, None, None)
 
 
+def test_sharing_is_summed_and_held_against_the_ideal_in_total_and_by_model() -> None:
+    judged = replace(
+        WORK,
+        by_model={"": SampleUsage(), "judge": SampleUsage()},
+        sharing=replace(OWN, computed=30, unshared=25, unshared_in_blocks=None, peak_kv_tokens=9),
+        sharing_by_model={"": OWN, "judge": JUDGES},
+    )
+    row = row_of_results([result("1"), result("0", work=judged)])
+    assert row.sharing == PromptSharing(
+        computed=54,
+        shared=20,
+        unshared=45,
+        unshared_in_blocks=None,
+        computed_over_ideal=54 / 45,
+        computed_over_blocks=None,
+    )
+    assert {name: of.computed for name, of in row.sharing_by_model.items()} == {"judge": 6, "m": 48}
+    assert row.sharing_by_model["m"].computed_over_blocks == 48 / 44
+    assert (row.distinct_kv_token_steps, row.distinct_kv_token_steps_per_problem) == (60, 30.0)
+    assert row.distinct_peak_kv_tokens == 9
+    assert row.nodes == {"expanded": 6, "pruned": 2}
+
+
+def test_where_sharing_is_not_known_of_one_problem_the_row_does_not_know() -> None:
+    old = replace(WORK, sharing=None, sharing_by_model={}, nodes=None)
+    for other in (old, None):
+        row = row_of_results([result("1"), result("1", work=other)])
+        assert (row.sharing, row.nodes) == (None, None)
+        assert (row.distinct_kv_token_steps, row.distinct_peak_kv_tokens) == (None, None)
+    assert row_of_results([result("1"), result("1", work=old)]).sharing_by_model == {}
+    assert (row_of("").sharing, row_of("").nodes) == (None, None)
+
+
+def test_a_file_of_rows_has_sharing_and_nodes_in_columns_of_their_own() -> None:
+    bare = row_of_results([result("1", work=None)])
+    (of, unknown) = csv.DictReader(io.StringIO(render_csv([row_of("1"), bare])))
+    assert (of["sharing.computed"], of["sharing_by_model.m.shared"], of["nodes.pruned"]) == ("24", "10", "1")
+    assert (unknown["sharing.computed"], unknown["nodes.pruned"]) == ("", "")
+    (nothing,) = csv.DictReader(io.StringIO(render_csv([bare])))
+    assert (nothing["sharing"], nothing["sharing_by_model"], nothing["nodes"]) == ("", "", "")
+
+
 def test_a_row_says_at_which_concurrency_and_prices() -> None:
     row = row_of("1", setting=Setting(concurrency=8, price_date="2026-11-01", price_file="prices.yaml"))
     assert (row.concurrency, row.price_date, row.price_file) == (8, "2026-11-01", "prices.yaml")
@@ -178,13 +235,16 @@ def test_every_column_of_a_number_says_how_it_is_known() -> None:
     silent = {column.key for column in shown} - set(bases(shown, [row]))
     assert silent == {"strategy", "concurrency"}
     assert "; derived: " in known_note(shown, [row])
-    assert known_note(shown, [row]).endswith("KV peak, KV peak bytes.")
+    assert known_note(shown, [row]).endswith("KV peak, KV steps once, KV peak once, KV peak bytes.")
 
 
 def test_more_columns_are_there_only_on_request_and_where_they_have_something_to_say() -> None:
     row = row_of("1")
     assert {"work_seconds", "kv_token_steps"} <= {column.key for column in columns([row], more=True)}
     assert not any(column.is_more for column in columns([row]))
+    texts = {column.key: column.text(row) for column in columns([row], more=True)}
+    assert (texts["shared"], texts["unshared"], texts["nodes"]) == ("10", "20", "4")
+    assert (texts["over_ideal"], texts["over_blocks"]) == ("1.20", "1.09")
     bare = row_of_results([result("1", work=None)])
     assert "kv_token_steps" not in {column.key for column in columns([bare], more=True)}
     assert "latency_failed_p50" not in {column.key for column in columns([row], more=True)}

@@ -20,7 +20,7 @@ from ttscale.testing.function_strategy import FunctionStrategy
 from ttscale.tools import FunctionTool
 from ttscale.trace import Span
 from ttscale.trace.work import work_of
-from ttscale.types import Outcome, SampleUsage, Work
+from ttscale.types import Outcome, SampleUsage, Sharing, Work
 
 Body = Callable[[Run], Awaitable[str | None]]
 
@@ -85,7 +85,16 @@ def test_what_takes_no_time_is_held_for_an_instant() -> None:
 def test_what_no_engine_had_and_what_has_not_ended_is_left_out() -> None:
     spans = [stay(0, None, 3.0, prompt=9, generated=9), stay(1, 1.0, None, prompt=9, generated=9)]
     assert work_of(spans, two_bytes) == Work(
-        seconds=0, kv_token_steps=0, peak_kv_tokens=0, kv_byte_steps=0, peak_kv_bytes=0, by_model={}
+        seconds=0,
+        kv_token_steps=0,
+        peak_kv_tokens=0,
+        kv_byte_steps=0,
+        peak_kv_bytes=0,
+        by_model={},
+        sharing=Sharing(
+            computed=0, shared=0, unshared=0, unshared_in_blocks=0, kv_token_steps=0, peak_kv_tokens=0
+        ),
+        nodes={},
     )
 
 

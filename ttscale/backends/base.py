@@ -70,6 +70,9 @@ class ModelProfile:
     """2 for bf16, 4 for fp32."""
     context_length: int | None = None
     """Most tokens of prompt and answer together."""
+    prefix_block: int | None = None
+    """Tokens of the blocks of the engine's prefix cache, which uses whole blocks again; ``None``: not known, or
+    there is no such cache."""
     temperature: float = 1.0
     """The model's own default."""
     top_p: float | None = None

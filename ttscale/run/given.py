@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from ttscale.errors import TTScaleError
@@ -54,6 +55,7 @@ async def read_given(
     worst = WorstCase(room.cost, room.backend.count_tokens(encoded), "verifier")
     reservation = await scope.reserve(lambda _: worst(most_generated), 1)
     span, path, began = run.open_span("score", name), run.critical_path_seconds, run.now()
+    run.trace.begin_prompt(span, room.backend, encoded.token_ids)
     # If it is cut off nobody knows what it has used: this is the most.
     used = SampleUsage(prompt_computed=worst.prompt_tokens, generated=most_generated)
     try:
@@ -64,6 +66,7 @@ async def read_given(
         raise
     finally:
         reservation.commit(booked(used, bucket="verifier", ended_itself=True, cost=room.cost))
+        run.trace.end_prompt(span, room.backend, (), replace(used, generated=0))
         run.close_span(
             span,
             prompt_computed=used.prompt_computed,

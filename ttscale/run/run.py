@@ -17,6 +17,7 @@ from ttscale.run.block import PieceBlock, SampleBlock
 from ttscale.run.draw import WorstCase
 from ttscale.run.given import read_given
 from ttscale.run.seeds import derive_seed
+from ttscale.scheduling import Auction, Bidder
 from ttscale.trace import Span, Trace
 from ttscale.trace.span import SpanKind
 from ttscale.types import JSON, Bucket, Problem, Prompt, Sample, Sampling, Score, Usage
@@ -60,6 +61,11 @@ class BudgetView:
         """What this run and its children have used so far."""
         return self._scope.usage
 
+    @property
+    def samples(self) -> int:
+        """How many samples count against the budgets of this run so far, its children's included."""
+        return self._scope.committed.samples
+
 
 class Run:
     """One strategy at work on one problem: samples, scores, tools, children, all within its budget."""
@@ -78,6 +84,7 @@ class Run:
         bucket: Bucket = "strategy",
         critical_path_tokens: int = 0,
         critical_path_seconds: float = 0.0,
+        auction: Auction | None = None,
     ) -> None:
         """Made by `Engine.solve` and `child`, not by hand."""
         self.room = room
@@ -93,6 +100,7 @@ class Run:
         """Seconds in engines and tools on the longest such chain."""
         self.answer_so_far = Best()
         self._scope = scope
+        self._auction = auction or Auction()
         self._seed = seed
         self._span = span
         self._indices = itertools.count()
@@ -251,6 +259,20 @@ class Run:
         score, _ = await read_given(self, self._scope, "likelihood", encoded, read, most_generated=1)
         return score
 
+    async def recall(self, usage: Usage, *, samples: int = 1) -> None:
+        """Charge what an earlier process has spent on work that is taken over from it, as reused.
+
+        Args:
+            usage: of the work.
+            samples: of the strategy's own in it.
+
+        Raises:
+            BudgetExhausted: it does not fit the budget.
+        """
+        spent = Amount(samples=samples, tokens=usage.tokens, flops=usage.flops or 0.0, usd=usage.usd or 0.0)
+        reservation = await self._scope.reserve(lambda _: spent, 1)
+        reservation.commit(replace(usage, reused=usage.tokens))
+
     async def call(self, tool: Tool, **arguments: JSON) -> ToolResult:
         """Call a tool; its failure is a result, not an exception.
 
@@ -277,26 +299,31 @@ class Run:
         budget: Budget | None = None,
         bucket: Bucket | None = None,
         kind: SpanKind = "child",
+        numbered: bool = True,
     ) -> AsyncGenerator[Run]:
         """Open a nested run with its own scope in ledger, trace and seeds; what it spends counts here too.
 
         Args:
-            label: names it; repeated labels are numbered.
+            label: names it.
             model: whose samples or rewards it gets, by URI or by the name the engine knows it by, started if it
                 has not been; as this run by default. Name it in the plugin's `models`, and it is started and
                 looked at before anything is spent.
             budget: its own limits, beside all limits above.
             bucket: who its samples are booked to; as this run by default.
             kind: of its span.
+            numbered: whether repeated labels are numbered, so that each child draws other samples; otherwise a
+                repeated label draws the same ones again.
 
         Raises:
             BudgetExhausted: its seconds ran out inside the block.
             ConfigError: the model does not start.
         """
         room = self.room if model is None else await self.room.rooms.open(model)
-        number = self._labels.get(label, 0)
-        self._labels[label] = number + 1
-        name = f"{label}#{number}"
+        name = label
+        if numbered:
+            number = self._labels.get(label, 0)
+            self._labels[label] = number + 1
+            name = f"{label}#{number}"
         span = self.open_span(kind, label, **({} if model is None else {"model": model}))
         run = Run(
             room,
@@ -310,6 +337,7 @@ class Run:
             bucket=bucket or self.bucket,
             critical_path_tokens=self.critical_path_tokens,
             critical_path_seconds=self.critical_path_seconds,
+            auction=self._auction,
         )
         seconds = budget.seconds if budget else None
         deadline = asyncio.timeout(seconds)
@@ -323,6 +351,14 @@ class Run:
         finally:
             self.advance(run.critical_path_tokens, run.critical_path_seconds)
             self.close_span(span)
+
+    def bidder(self) -> Bidder:
+        """Bid for turns against the runs that share a budget with this one; without one every bid wins at once.
+
+        ``async with run.bidder() as bidder``, then ``await bidder.claim(value)`` before each draw: the run to
+        which its next samples are worth most has the next turn. See `ttscale.scheduling.allocation`.
+        """
+        return self._auction.bidder(self.order)
 
     def best(
         self,
@@ -413,6 +449,7 @@ class Run:
     def close_sample_span(self, span: Span, sample: Sample) -> None:
         """End a sample's span with what is known of it."""
         span.began = self.trace.at(sample.timings.began)
+        self.trace.end_prompt(span, self.room.backend, sample.token_ids, sample.usage)
         self.trace.close(
             span,
             finish_reason=sample.finish_reason,

@@ -34,6 +34,8 @@ class Job:
     """Lower first."""
     order: int = 0
     """Number of the question, lower first among equal priorities."""
+    on_begin: Callable[[], None] | None = None
+    """Called once the engine has been given it."""
     state: Literal["new", "waiting", "running", "done"] = field(default="new", init=False)
     generation: Generation | None = field(default=None, init=False)
     index: int = field(default=0, init=False)
@@ -133,6 +135,8 @@ class Scheduler:
         for index, job in enumerate(jobs):
             job.state, job.generation, job.index = "running", generation, index
             job.began = now
+            if job.on_begin is not None:
+                job.on_begin()
         follower = self._keeper.spawn(self._follow(generation, jobs))
         follower.add_done_callback(lambda _: self._fail_open(jobs))
 

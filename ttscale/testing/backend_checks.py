@@ -87,7 +87,8 @@ async def _describes_itself(bench: Bench) -> None:
     expect(bool(profile.name), "its model has no name")
     expect(backend.batch_size >= 1, f"batch_size is {backend.batch_size!r}")
     sizes = (profile.num_parameters, profile.num_layers, profile.num_heads, profile.num_kv_heads)
-    for size in (*sizes, profile.head_dim, profile.bytes_per_parameter, profile.context_length):
+    more = (profile.head_dim, profile.bytes_per_parameter, profile.context_length, profile.prefix_block)
+    for size in (*sizes, *more):
         expect(size is None or size > 0, f"a size in the profile is {size!r}: {profile}")
     expect(profile.temperature >= 0, f"the model's own temperature is {profile.temperature!r}")
     expect(not can.max_top_logprobs or can.logprobs, "it gives top log-probabilities but none of chosen tokens")

@@ -107,6 +107,7 @@ class FakeBackend(Backend):
     Attributes:
         requests: all requests, in order.
         records: what happened to each sample asked for, in order.
+        readings: what each given text took that was read (`score_prompt`), in order.
         peak_running: most samples that ever ran at once.
     """
 
@@ -147,6 +148,7 @@ class FakeBackend(Backend):
         self.profile = profile
         self.requests = list[Request]()
         self.records = list[Record]()
+        self.readings = list[SampleUsage]()
         self.peak_running = 0
         self._seconds_per_token = seconds_per_token
         self._first_token_seconds = first_token_seconds
@@ -231,9 +233,8 @@ class FakeBackend(Backend):
             raise BackendError(f"a text of {len(ids)} tokens does not fit {self.profile.context_length}")
         answer = characters.decode(characters.begun(ids))
         values = (*(0.0 for _ in range(len(ids) - len(answer))), *self.likelihood(answer))
-        return PromptScore(
-            token_ids=ids, logprobs=(None, *values[1:]), usage=SampleUsage(prompt_computed=len(ids))
-        )
+        self.readings.append(SampleUsage(prompt_computed=len(ids)))
+        return PromptScore(token_ids=ids, logprobs=(None, *values[1:]), usage=self.readings[-1])
 
     def _slots(self, records: Sequence[Record], request: Request, generation: Generation) -> list[_Slot]:
         """Work out what becomes of a request's samples.

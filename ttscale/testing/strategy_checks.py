@@ -115,7 +115,9 @@ async def _repeats(case: Case) -> None:
 
 def _timeless(outcome: Outcome) -> Outcome:
     """Leave out what differs by rounding when the clock has moved on."""
-    work = outcome.work and replace(outcome.work, seconds=0.0, peak_kv_tokens=0, peak_kv_bytes=None)
+    work = outcome.work and replace(
+        outcome.work, seconds=0.0, peak_kv_tokens=0, peak_kv_bytes=None, sharing=None, sharing_by_model={}
+    )
     return outcome.with_(trace=(), seconds=0.0, critical_path_seconds=None, work=work)
 
 

@@ -20,7 +20,7 @@ from ttscale.testing.clauses import expect
 from ttscale.testing.fake import FakeBackend, Record
 from ttscale.testing.script import Reply, Rule, Script, reply_of
 from ttscale.testing.workers import VirtualEngine
-from ttscale.types import Outcome, Problem, Prompt
+from ttscale.types import Outcome, Problem, Prompt, SampleUsage
 from ttscale.virtual import BlockingWorkers
 
 ABORT_SECONDS: Final = 0.05
@@ -89,13 +89,18 @@ class Stage:
     @property
     def tokens(self) -> int:
         """Tokens the engine has really spent, computed prompts included."""
-        usages = [record.usage for record in self.records]
+        usages = [*(record.usage for record in self.records), *self.readings]
         return sum(usage.prompt_computed + usage.generated for usage in usages)
 
     @property
     def records(self) -> list[Record]:
         """What happened to every sample, model by model."""
         return [record for backend in self.backends for record in backend.records]
+
+    @property
+    def readings(self) -> list[SampleUsage]:
+        """What every given text took that was read, model by model."""
+        return [usage for backend in self.backends for usage in backend.readings]
 
     async def check_nothing_runs(self) -> None:
         """Raise an AssertionError if the engine still works, or tasks or claims on the budget are left."""
@@ -130,7 +135,7 @@ class Stage:
         expect(sure is None or 0 <= sure <= 1, f"the confidence is {sure!r}, not in [0, 1]")
         indices = [candidate.index for candidate in outcome.candidates]
         expect(indices == sorted(set(indices)), f"candidates are not in order of sample index: {indices}")
-        booked, asked = outcome.usage, len(self.records)
+        booked, asked = outcome.usage, len(self.records) + len(self.readings)
         expect(booked.tokens == self.tokens, f"{booked.tokens} tokens booked, {self.tokens} really spent")
         expect(booked.calls == asked, f"{booked.calls} calls booked, {asked} samples asked for")
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from ttscale.types import JSON
+from ttscale.trace.prefixes import PrefixIndex, Visit
+from ttscale.types import JSON, SampleUsage
 
-SpanKind = Literal["solve", "child", "sample", "score", "tool"]
+if TYPE_CHECKING:
+    from ttscale.backends.base import Backend
+
+SpanKind = Literal["solve", "child", "sample", "score", "tool", "node"]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -23,6 +27,8 @@ class Span:
     end: float | None = None
     began: float | None = None
     """Of a sample: when an engine was given it; an attribute in JSON."""
+    visit: Visit | None = field(default=None, compare=False, repr=False)
+    """Of a sample or a given text: its prompt among the others of the trace; not in JSON."""
     attributes: dict[str, JSON] = field(default_factory=dict[str, "JSON"])
 
     def to_json(self) -> dict[str, JSON]:
@@ -47,6 +53,7 @@ class Trace:
         self._clock = clock
         self._began = clock()
         self.spans: list[Span] = []
+        self._prefixes: dict[int, PrefixIndex] = {}  # by the identity of the backend
 
     def open(self, kind: SpanKind, name: str, *, parent: int | None, **attributes: JSON) -> Span:
         """Begin a span."""
@@ -60,6 +67,31 @@ class Trace:
         """End a span, adding what is known now."""
         span.end = self._now()
         span.attributes.update(attributes)
+
+    def begin_prompt(self, span: Span, backend: Backend, token_ids: Sequence[int] | None) -> None:
+        """Note that a backend is given a span's prompt now; ``None``: its token ids are not known."""
+        index = self._prefixes.get(id(backend))
+        if index is None:
+            index = self._prefixes[id(backend)] = PrefixIndex(block=backend.profile.prefix_block)
+        span.visit = index.begin(token_ids)
+
+    def end_prompt(self, span: Span, backend: Backend, token_ids: Sequence[int], usage: SampleUsage) -> None:
+        """Note what the backend has generated after a span's prompt, and whether it accounts for the prompt."""
+        if span.visit is not None:
+            self._prefixes[id(backend)].end(
+                span.visit,
+                token_ids,
+                num_generated=usage.generated,
+                is_accounted=usage.prompt_computed + usage.prompt_cached > 0,
+            )
+
+    def count_shared(self) -> None:
+        """Add to the spans of prompts how many of their tokens had been computed before, as `prompt_shared`."""
+        for index in self._prefixes.values():
+            index.count()
+        for span in self.spans:
+            if span.visit is not None and span.visit.shared is not None:
+                span.attributes["prompt_shared"] = span.visit.shared
 
     def to_json(self) -> tuple[Mapping[str, JSON], ...]:
         """Return all spans as plain JSON objects."""

@@ -5,48 +5,25 @@ With p prompt tokens (computed or cached) and g generated ones, a sample's KV to
     (p + 1) + (p + 2) + … + (p + g) = g·p + g·(g + 1)/2,
 
 the tokens its cache holds, summed over its decode steps: what attention reads to write it. A prompt that
-samples share is counted for each of them, at every step and in the peak: an engine that shares prefixes holds
-less.
+samples share is counted for each of them, at every step and in the peak. An engine that shares prefixes holds
+less: what it holds is in `Work.sharing`, by `ttscale.trace.sharing`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from math import ceil
-from typing import TYPE_CHECKING, Final, cast
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from ttscale.budget.cost import positions_attended
-from ttscale.types import SampleUsage, Work
+from ttscale.trace.sharing import sharing_of
+from ttscale.trace.stays import Stay, peak_of, stays_of, whole_tokens
+from ttscale.types import SampleUsage, Sharing, Work
 
 if TYPE_CHECKING:
     from ttscale.trace.span import Span
 
-_SLACK_TOKENS: Final = 1e-3
-"""What the rounding of times may add to a count of tokens."""
-
 KvBytes = Callable[[str | None], float | None]
 """Bytes of cache for a token, by what the model is called; ``None`` is the one that samples."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Stay:
-    """One sample, or one given text, in an engine."""
-
-    model: str | None
-    began: float
-    ended: float
-    prompt_computed: int
-    prompt_cached: int
-    generated: int
-
-    @property
-    def prompt(self) -> int:
-        return self.prompt_computed + self.prompt_cached
-
-    @property
-    def token_steps(self) -> int:
-        return positions_attended(self.prompt, self.generated)
 
 
 def work_of(spans: Sequence[Span], kv_bytes: KvBytes) -> Work:
@@ -59,80 +36,50 @@ def work_of(spans: Sequence[Span], kv_bytes: KvBytes) -> Work:
         spans: of one problem, parents before children; those that have not ended are left out.
         kv_bytes: of each model.
     """
-    stays = list(_stays(spans))
+    stays = list(stays_of(spans))
     weights = [kv_bytes(stay.model) for stay in stays]
-    peak = ceil(_peak(stays, [1.0] * len(stays)) - _SLACK_TOKENS)
+    peak = whole_tokens(peak_of(stays, [1.0] * len(stays)))
     byte_steps = peak_bytes = None
     known = [weight for weight in weights if weight is not None]
     if len(known) == len(weights):
         byte_steps = sum(weight * stay.token_steps for weight, stay in zip(known, stays, strict=True))
         # Of one model, whole tokens are held; that of several need not fall on their peak in tokens.
-        peak_bytes = known[0] * peak if len(set(known)) == 1 else _peak(stays, known)
-    by_model: dict[str, SampleUsage] = {}
+        peak_bytes = known[0] * peak if len(set(known)) == 1 else peak_of(stays, known)
+    by_model = defaultdict[str, list[Stay]](list)
     for stay in stays:
-        name = stay.model or ""
-        by_model[name] = _added(by_model.get(name, SampleUsage()), stay)
+        by_model[stay.model or ""].append(stay)
+    sharing = {name: found for name, own in by_model.items() if (found := sharing_of(own)) is not None}
     return Work(
         seconds=sum(stay.ended - stay.began for stay in stays),
         kv_token_steps=sum(stay.token_steps for stay in stays),
         peak_kv_tokens=peak,
         kv_byte_steps=byte_steps,
         peak_kv_bytes=peak_bytes,
-        by_model=by_model,
+        by_model={name: _tokens(own) for name, own in by_model.items()},
+        sharing=_together(sharing, by_model, stays),
+        sharing_by_model=sharing,
+        nodes=_nodes(spans),
     )
 
 
-def _stays(spans: Sequence[Span]) -> Iterator[_Stay]:
-    models: dict[int, str | None] = {}
-    for span in spans:
-        found = span.attributes
-        inherited = None if span.parent is None else models.get(span.parent)
-        models[span.id] = cast("str", found["model"]) if found.get("model") is not None else inherited
-        is_given = span.kind == "score" and "prompt_computed" in found
-        began = span.start if is_given else span.began
-        if began is None or span.end is None:
-            continue
-        yield _Stay(
-            model=models[span.id],
-            began=began,
-            ended=span.end,
-            prompt_computed=cast("int", found.get("prompt_computed", 0)),
-            prompt_cached=cast("int", found.get("prompt_cached", 0)),
-            generated=cast("int", found.get("generated", 0)),
-        )
+def _together(
+    known: Mapping[str, Sharing], by_model: Mapping[str, object], stays: Sequence[Stay]
+) -> Sharing | None:
+    """Return the sharing of all models, which one model's already is if there are no others."""
+    if len(known) == len(by_model) == 1:
+        return next(iter(known.values()))
+    return sharing_of(stays) if len(known) == len(by_model) else None
 
 
-def _added(usage: SampleUsage, stay: _Stay) -> SampleUsage:
+def _nodes(spans: Sequence[Span]) -> dict[str, int]:
+    """Count nodes by their state; a span without one is a draw that led to no node of its own."""
+    nodes = [span.attributes for span in spans if span.kind == "node"]
+    return dict(sorted(Counter(str(found["state"]) for found in nodes if "state" in found).items()))
+
+
+def _tokens(stays: Sequence[Stay]) -> SampleUsage:
     return SampleUsage(
-        prompt_computed=usage.prompt_computed + stay.prompt_computed,
-        prompt_cached=usage.prompt_cached + stay.prompt_cached,
-        generated=usage.generated + stay.generated,
+        prompt_computed=sum(stay.prompt_computed for stay in stays),
+        prompt_cached=sum(stay.prompt_cached for stay in stays),
+        generated=sum(stay.generated for stay in stays),
     )
-
-
-def _peak(stays: Sequence[_Stay], weights: Sequence[float]) -> float:
-    """Return the most that is held at once; a token of each stay weighs something.
-
-    What is held grows between two events and falls at ends, so the most is held just before an end. At time t
-    the stays under way hold ``base + slope · t`` together.
-    """
-    events: list[tuple[float, int, int]] = []
-    for number, stay in enumerate(stays):
-        is_instant = stay.ended <= stay.began
-        # At the same instant: ends, then beginnings, then the ends of what took no time.
-        events += [(stay.began, 1, number), (stay.ended, 2 if is_instant else 0, number)]
-    most = base = slope = 0.0
-    for time, kind, number in sorted(events):
-        stay, weight = stays[number], weights[number]
-        length = stay.ended - stay.began
-        if length > 0:
-            pace = weight * stay.generated / length
-            own_base, own_slope = weight * stay.prompt - pace * stay.began, pace
-        else:
-            own_base, own_slope = weight * (stay.prompt + stay.generated), 0.0
-        if kind == 1:
-            base, slope = base + own_base, slope + own_slope
-        else:
-            most = max(most, base + slope * time)
-            base, slope = base - own_base, slope - own_slope
-    return most

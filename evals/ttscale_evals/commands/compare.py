@@ -13,8 +13,8 @@ from ttscale_evals.commands.outcomes import Prices, read_prices, write_file
 
 _BASELINE_HELP = "Hold all others against this system; default single and self_consistency, else all pairs."
 _BY_HELP = (
-    "tokens, seconds, usd, flops, critical_path, critical_path_seconds, work_seconds or kv_token_steps; "
-    "repeat for several."
+    "tokens, seconds, usd, flops, critical_path, critical_path_seconds, work_seconds, kv_token_steps or "
+    "distinct_kv_token_steps; repeat for several."
 )
 
 

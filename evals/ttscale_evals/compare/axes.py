@@ -20,6 +20,7 @@ AxisName = Literal[
     "critical_path_seconds",
     "work_seconds",
     "kv_token_steps",
+    "distinct_kv_token_steps",
 ]
 
 AXIS_NAMES: Final[tuple[AxisName, ...]] = get_args(AxisName)
@@ -33,6 +34,11 @@ class Axis:
     of: Callable[[Outcome], float | None]
     """What one problem cost; ``None``: unknown."""
     text: Callable[[float | None], str]
+
+
+def _distinct_kv_token_steps(outcome: Outcome) -> float | None:
+    sharing = None if outcome.work is None else outcome.work.sharing
+    return None if sharing is None else sharing.kv_token_steps
 
 
 AXES: Final[Mapping[AxisName, Axis]] = {
@@ -56,6 +62,11 @@ AXES: Final[Mapping[AxisName, Axis]] = {
     "kv_token_steps": Axis(
         title="KV token-steps",
         of=lambda outcome: None if outcome.work is None else outcome.work.kv_token_steps,
+        text=formats.magnitude,
+    ),
+    "distinct_kv_token_steps": Axis(
+        title="KV token-steps, shared prefixes once",
+        of=_distinct_kv_token_steps,
         text=formats.magnitude,
     ),
 }

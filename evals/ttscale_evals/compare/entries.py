@@ -112,6 +112,7 @@ def _by_problem(row: Row, group: Group, measured: Measurements, place: int) -> R
         critical_path_seconds_per_problem=of_axis("critical_path_seconds"),
         work_seconds_per_problem=of_axis("work_seconds"),
         kv_token_steps_per_problem=of_axis("kv_token_steps"),
+        distinct_kv_token_steps_per_problem=of_axis("distinct_kv_token_steps"),
         samples_per_problem=_mean(system, problems, lambda outcome: outcome.usage.calls),
     )
 

@@ -15,6 +15,7 @@ Basis = Literal["measured", "derived", "modelled"]
 _COUNTS: Final = (
     *("num_problems", "num_correct", "num_missing", "errors", "unparsed", "truncated"),
     *("grader_timeouts", "grader_failures", "samples", "samples_per_problem", "tool_calls", "stop_reasons"),
+    "nodes",
 )
 _TOKENS: Final = (
     *("generated_tokens", "prompt_tokens_computed", "prompt_tokens_cached", "cancelled_tokens"),
@@ -32,8 +33,12 @@ _DERIVED: Final = (
     *("critical_path_tokens", "critical_path_tokens_per_problem"),
     *("critical_path_seconds", "critical_path_seconds_per_problem"),
     *("kv_token_steps", "kv_token_steps_per_problem", "kv_byte_steps", "usd"),
+    *("sharing", "sharing_by_model"),
 )
-_MODELLED: Final = ("flops", "peak_kv_tokens", "peak_kv_bytes")
+_MODELLED: Final = (
+    *("flops", "peak_kv_tokens", "peak_kv_bytes"),
+    *("distinct_kv_token_steps", "distinct_kv_token_steps_per_problem", "distinct_peak_kv_tokens"),
+)
 
 HOW_KNOWN: Final[Mapping[str, Basis]] = MappingProxyType(
     {

@@ -54,6 +54,10 @@ class EngineWork:
     peak_kv_tokens: int | None
     """Most that a single problem held at once."""
     peak_kv_bytes: float | None
+    distinct_kv_token_steps: int | None
+    """As `kv_token_steps`, what prompts share counted once."""
+    distinct_peak_kv_tokens: int | None
+    """As `peak_kv_tokens`, what prompts share counted once."""
 
 
 def engine_work_of(outcomes: Sequence[Outcome]) -> EngineWork:
@@ -61,6 +65,8 @@ def engine_work_of(outcomes: Sequence[Outcome]) -> EngineWork:
     works = [outcome.work for outcome in outcomes]
     known = [work for work in works if work is not None] if None not in works else []
     paths = [outcome.critical_path_seconds for outcome in outcomes]
+    sharing = [work.sharing for work in known if work.sharing is not None]
+    distinct = sharing if len(sharing) == len(known) else []
     return EngineWork(
         work_seconds=_total([work.seconds for work in known]),
         critical_path_seconds=_total(paths),
@@ -68,6 +74,8 @@ def engine_work_of(outcomes: Sequence[Outcome]) -> EngineWork:
         kv_byte_steps=_total([work.kv_byte_steps for work in known]),
         peak_kv_tokens=max((work.peak_kv_tokens for work in known), default=None),
         peak_kv_bytes=_greatest([work.peak_kv_bytes for work in known]),
+        distinct_kv_token_steps=sum(part.kv_token_steps for part in distinct) if distinct else None,
+        distinct_peak_kv_tokens=max((part.peak_kv_tokens for part in distinct), default=None),
     )
 
 

@@ -160,7 +160,7 @@ class VLLMBackend(Backend):
             await self._tasks.aclose()
             raise
         self._engine, self._loop = engine, asyncio.get_running_loop()
-        self.profile = engine.profile
+        self.profile = replace(engine.profile, prefix_block=engine.prefix_block_size)
         self.batch_size = engine.max_num_seqs
         own = _CAPABILITIES if engine.reward_head is None else _REWARDS
         self.capabilities = replace(
