@@ -18,7 +18,8 @@ from ttscale.run import Run
 from ttscale.strategy import Strategy
 from ttscale.testing import FakeBackend, Reply, Script, check_strategy, virtual_clock
 from ttscale.testing.strategy_checks import CLAUSES, distinct
-from ttscale.types import Candidate, Outcome, Problem, Sample, Score
+from ttscale.types import Candidate, Outcome, Problem, Prompt, Sample, Score
+from ttscale_strategies.search._options import StepOptions
 
 OTHER_SPECS = (
     "single:max_tokens=20,temperature=0.5",
@@ -33,6 +34,8 @@ OTHER_SPECS = (
     "last_finish:n=5,k=3",
     "adaptive_consistency:n=9,window=4",
     "adaptive_consistency:n=9,criterion=entropy",
+    "allocated_vote:n=5,first=3",
+    "allocated_vote:n=1",
     "esc:n=12,window=4",
     "esc:n=10,window=4",
     "confidence_vote:n=5,measure=bottom,vote=filtered,window=6,keep=0.5,top_logprobs=3",
@@ -45,6 +48,12 @@ OTHER_SPECS = (
     "cascade:stages=[self_consistency:n=9],gate=beta,model_uris=[null, other]",
     "no_thinking:strategy=best_of_n:n=4",
     "budget_forcing:num_extensions=3,max_answer_tokens=30,temperature=null",
+    "speculative_steps:target=other,max_steps=4,grading=average",
+    "speculative_steps:target=other,draft=other,max_steps=4,hints=[],num_tracks=1",
+    'speculative_steps:target=other,max_steps=4,num_tracks=4,select=false,stop=never,grader="prm:model=other"',
+    "speculative_steps:max_steps=4,num_tracks=4,stop=agree",
+    "atts:n=3,turns=2,max_turn_tokens=32,target=other,calibration=[1.0]",
+    "atts:n=4,turns=2,max_turn_tokens=32,draft=other,takeover_share=1,stop=never",
 )
 """They may ask another model, called "other"."""
 ARRIVAL_SPECS = (
@@ -53,11 +62,31 @@ ARRIVAL_SPECS = (
     "first_finish:n=5,k=3",
     "adaptive_consistency:n=9,window=4,decide_by=arrival",
     "deep_conf:n=6,num_warmup=2,window=8,consensus=0.8,width=4,top_logprobs=3,decide_by=arrival",
+    "speculative_steps:max_steps=1,stop=agree,decide_by=arrival",
 )
 """Those that say of themselves that they depend on the order of arrival."""
-UNDECIDED: dict[str, Script] = {"budget_forcing": "It is \\boxed{42}.</think>So \\boxed{42}."}
+
+
+def four_steps(prompt: Prompt, seed: int, ordinal: int) -> str:
+    """Come to an answer of its own in the fourth step; said to one who grades it is no digit."""
+    return f"First.\n\nSecond.\n\nThird.\n\nSo \\boxed{{{seed}}}."
+
+
+def late(prompt: Prompt, seed: int, ordinal: int) -> str:
+    """Come to an answer of its own in the fourth stretch of 32 characters."""
+    return f"{'And so on. ' * 9:.96}\\boxed{{{seed}}}"
+
+
+UNDECIDED: dict[str, Script] = {
+    "atts": late,
+    "budget_forcing": "It is \\boxed{42}.</think>So \\boxed{42}.",
+    "speculative_steps": four_steps,
+}
 """Replies that give no reason to stop early, where other reasons than votes count."""
 SMALLER = {
+    "ab_mcts": "ab_mcts:num_expansions=4",
+    "atts": "atts:n=3,turns=2,max_turn_tokens=32,threshold=0",
+    "speculative_steps": "speculative_steps:max_steps=4",
     "adaptive_consistency": "adaptive_consistency:n=12",
     "confidence_vote": "confidence_vote:n=6,top_logprobs=4",
     "deep_conf": "deep_conf:n=6,num_warmup=3,top_logprobs=3",
@@ -66,7 +95,12 @@ SMALLER = {
     "inverse_entropy_vote": "inverse_entropy_vote:n=4,top_logprobs=4",
 }
 """Strategies whose own size takes long to try, and on which no promise depends."""
-ORDERLY = [SMALLER.get(name, name) for name in registry.names("strategies") if name not in ARRIVAL_SPECS]
+ORDERLY = [
+    SMALLER.get(name, name)
+    for name in registry.names("strategies")
+    if name not in ARRIVAL_SPECS and not issubclass(registry.load("strategies", name), StepOptions)
+]
+"""Searches by steps are held to the same in `test_searches`, on replies of several steps."""
 
 
 @pytest.mark.parametrize("spec", [*ORDERLY, *OTHER_SPECS])

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ttscale_verifiers.step_scores import Aggregate, aggregated, right_probability, split_steps
+from ttscale.steps import Aggregate, aggregated, split_steps
+from ttscale_verifiers.step_scores import right_probability
 
 CHAINS = {"A1": (0.9, 0.8, 0.4), "A2": (0.55, 0.6, 0.7), "B": (0.95, 0.92, 0.9)}
 """Scores of the steps of three solutions, two of which answer A."""

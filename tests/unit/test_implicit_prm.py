@@ -9,9 +9,10 @@ import pytest
 from tests.unit.judging import RIGHT_STEPS, WRONG_STEPS, doubting, judge
 from ttscale.budget import Budget
 from ttscale.errors import CapabilityError
+from ttscale.steps import split_steps
 from ttscale.testing import EVERYTHING, FakeBackend, FakeRewardModel
 from ttscale.verifiers import ImplicitPRMVerifier
-from ttscale_verifiers.step_scores import split_steps, step_numbers
+from ttscale_verifiers.step_scores import step_numbers
 
 
 @pytest.mark.parametrize(

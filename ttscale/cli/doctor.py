@@ -30,6 +30,7 @@ _OPTIONAL: Final = {
     "reasoning-gym": "evals",
     "math-verify": "evals",
     "scipy": "evals",
+    "scikit-learn": "search",
     "opentelemetry-sdk": "trace",
 }
 

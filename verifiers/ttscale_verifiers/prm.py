@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from ttscale.errors import BackendError
 from ttscale.registry import load_template
+from ttscale.steps import Aggregate, aggregated, split_steps
 from ttscale.template import steps_prompt
 from ttscale.types import Problem, Prompt, Sample, Score
 from ttscale.verifier import Example
 from ttscale_verifiers._judging import JUDGE_NEEDS, answered, ask, question_of, score_samples, side_by_side
-from ttscale_verifiers.step_scores import Aggregate, aggregated, split_steps
 
 if TYPE_CHECKING:
     from ttscale.run import Run
@@ -50,6 +50,8 @@ class PRMVerifier:
     """What stands between steps; empty steps do not count."""
     step_token: str = "<extra_0>"  # noqa: S105  # no secret
     """What ends a step for a reward model: one token of its vocabulary. The default is Qwen2.5-Math-PRM's."""
+    newest_only: bool = False
+    """Whether the last step alone is scored, and only this is asked about. Searches by steps choose it."""
     template: str = "judge_steps"
     """Name of the template of the first turn for a model that is asked, with the fields question and step."""
 
@@ -70,6 +72,10 @@ class PRMVerifier:
         """Who judges."""
         return {self.model: JUDGE_NEEDS}
 
+    def for_newest_step(self) -> PRMVerifier:
+        """Return the same verifier with `newest_only`."""
+        return replace(self, newest_only=True)
+
     async def score(self, problem: Problem, samples: Sequence[Sample], run: Run) -> list[Score]:
         """Return a score with steps a sample.
 
@@ -87,6 +93,8 @@ class PRMVerifier:
             return Score(value=None, reason="no steps")
         by_reward = judge.capabilities.rewards
         scores = await (self._graded if by_reward else self._asked)(judge, question, steps)
+        if self.newest_only:
+            scores = scores[-1:]
         return Score(value=aggregated(scores, self.aggregate), steps=tuple(scores))
 
     async def _asked(self, judge: Run, question: str, steps: Sequence[str]) -> Sequence[float]:
@@ -94,6 +102,8 @@ class PRMVerifier:
         template = load_template(self.template)
         *prompts, whole = [steps_prompt(template, question, steps[: end + 1]) for end in range(len(steps))]
         last = await ask(judge, whole)  # from here on the prefix cache has what the others begin with
+        if self.newest_only:
+            return [last]
         return [*await side_by_side(ask(judge, prompt) for prompt in prompts), last]
 
     async def _graded(self, judge: Run, question: str, steps: Sequence[str]) -> Sequence[float]:

@@ -1,51 +1,18 @@
-"""Rules for the scores of steps: where steps are, what a judge's token says, one score of several."""
+"""Rules for the scores of steps: which tokens are whose, and what a judge's token says."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal, assert_never
+from collections.abc import Iterable, Mapping
 
 from ttscale.template import RIGHT, WRONG
 
-Aggregate = Literal["last", "min", "product", "mean"]
-"""How the scores of a solution's steps become one."""
-
-
-def aggregated(scores: Sequence[float], how: Aggregate) -> float:
-    """Return one score of the scores of a solution's steps, in [0, 1] if they are.
-
-    The last step's is what Snell et al. 2024 (arXiv:2408.03314) found best for a model that predicts whether
-    the solution will come out right; the least or the product (Lightman et al. 2023, arXiv:2305.20050) suit one
-    that judges each step by itself.
-
-    Raises:
-        ValueError: there is no step.
-    """
-    if not scores:
-        raise ValueError("there are no steps to score; a solution needs at least one")
-    match how:
-        case "last":
-            return scores[-1]
-        case "min":
-            return min(scores)
-        case "product":
-            return math.prod(scores)
-        case "mean":
-            return math.fsum(scores) / len(scores)
-        case _:
-            assert_never(how)
-
-
-def split_steps(text: str, delimiter: str) -> tuple[str, ...]:
-    """Return the steps of a solution, stripped, without empty ones."""
-    return tuple(step for part in text.split(delimiter) if (step := part.strip()))
-
 
 def step_numbers(pieces: Iterable[str], delimiter: str) -> list[int]:
-    """Return for each token of a solution the number of its step, from 0; the steps are those of `split_steps`.
+    """Return for each token of a solution the number of its step, from 0.
 
-    A token that ends a step and begins the next belongs to the next, one between them to the one before.
+    The steps are those of `ttscale.steps.split_steps`. A token that ends a step and begins the next belongs to
+    the next, one between them to the one before.
 
     Args:
         pieces: the tokens' texts; those of special tokens are empty.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ttscale_strategies.voting.adaptive_consistency import AdaptiveConsistency
+from ttscale_strategies.voting.allocated_vote import AllocatedVote
 from ttscale_strategies.voting.best_of_n import BestOfN
 from ttscale_strategies.voting.budget_forcing import BudgetForcing
 from ttscale_strategies.voting.cascade import Cascade
@@ -18,10 +19,12 @@ from ttscale_strategies.voting.seat import SEAT
 from ttscale_strategies.voting.self_consistency import SelfConsistency
 from ttscale_strategies.voting.shortest_majority import ShortestMajority
 from ttscale_strategies.voting.single import Single
+from ttscale_strategies.voting.styled import Styled
 
 __all__ = [
     "SEAT",
     "AdaptiveConsistency",
+    "AllocatedVote",
     "BestOfN",
     "BudgetForcing",
     "Cascade",
@@ -37,4 +40,5 @@ __all__ = [
     "SelfConsistency",
     "ShortestMajority",
     "Single",
+    "Styled",
 ]

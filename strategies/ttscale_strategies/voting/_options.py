@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ttscale.types import Sampling
+from ttscale_strategies.checks import require_positive
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,13 +37,3 @@ class DrawOptions:
             logprobs: see `Sampling`.
         """
         return Sampling(temperature=self.temperature, max_tokens=self.max_tokens, logprobs=logprobs)
-
-
-def require_positive(value: int, name: str) -> None:
-    """Refuse a count below 1.
-
-    Raises:
-        ValueError: it is.
-    """
-    if value < 1:
-        raise ValueError(f"{name} must be >= 1, got {value!r}")

@@ -10,7 +10,7 @@ from ttscale.answers import answer_key, extract_answer
 from ttscale.errors import BudgetExhausted
 from ttscale.run import Run
 from ttscale.types import Candidate, Outcome, Problem, Prompt, Sample, Sampling, StopReason
-from ttscale_strategies.voting._options import require_positive
+from ttscale_strategies.checks import require_positive
 from ttscale_strategies.voting.rules import ForcingStep, Thought, forcing_step
 
 _TAIL_TOKENS: Final = 16

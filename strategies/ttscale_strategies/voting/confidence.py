@@ -8,7 +8,8 @@ from typing import ClassVar, Literal, assert_never
 
 from ttscale.run import Run
 from ttscale.types import Outcome, Problem
-from ttscale_strategies.voting._options import DrawOptions, require_positive
+from ttscale_strategies.checks import require_positive
+from ttscale_strategies.voting._options import DrawOptions
 from ttscale_strategies.voting.confidence_measures import (
     LARGE_VOCABULARY,
     certainty_measure,

@@ -10,7 +10,8 @@ from typing import ClassVar
 from ttscale.errors import BudgetExhausted
 from ttscale.run import Piece, PieceBlock, Run
 from ttscale.types import Outcome, Problem, Sample
-from ttscale_strategies.voting._options import DrawOptions, require_positive
+from ttscale_strategies.checks import require_positive
+from ttscale_strategies.voting._options import DrawOptions
 from ttscale_strategies.voting.agreement import Agreement
 from ttscale_strategies.voting.confidence_measures import confidence_measure, require_top_logprobs
 from ttscale_strategies.voting.poll import Ballot, DecideBy, Poll, keys_of

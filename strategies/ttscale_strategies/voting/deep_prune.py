@@ -12,7 +12,8 @@ from ttscale.run import Run
 from ttscale.template import numbered
 from ttscale.types import Outcome, Problem, Sample, SampleUsage, Timings
 from ttscale.verifier import Verifier
-from ttscale_strategies.voting._options import DrawOptions, require_positive
+from ttscale_strategies.checks import require_positive
+from ttscale_strategies.voting._options import DrawOptions
 from ttscale_strategies.voting.deep_prune_overlap import WordSequences, overlap, word_sequences
 from ttscale_strategies.voting.poll import Ballot, Poll
 from ttscale_strategies.voting.rules import Clusters, compared_members, placed, traces_to_finish

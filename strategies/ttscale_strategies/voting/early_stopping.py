@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from ttscale.run import Run
 from ttscale.types import Outcome, Problem
-from ttscale_strategies.voting._options import DrawOptions, require_positive
+from ttscale_strategies.checks import require_positive
+from ttscale_strategies.voting._options import DrawOptions
 from ttscale_strategies.voting.poll import Ballot, Poll, keys_of
 from ttscale_strategies.voting.rules import unanimous
 

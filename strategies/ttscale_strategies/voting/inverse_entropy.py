@@ -8,7 +8,8 @@ from typing import ClassVar
 
 from ttscale.run import Run
 from ttscale.types import Outcome, Problem
-from ttscale_strategies.voting._options import DrawOptions, require_positive
+from ttscale_strategies.checks import require_positive
+from ttscale_strategies.voting._options import DrawOptions
 from ttscale_strategies.voting.confidence_measures import entropy_measure, require_top_logprobs
 from ttscale_strategies.voting.poll import Ballot, Poll, keys_of
 from ttscale_strategies.voting.rules import Election, inverse_entropy_vote

@@ -6,15 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ttscale.registry import load_template
 from ttscale.run import Run
-from ttscale.template import numbered
 from ttscale.types import Outcome, Problem, Prompt
-from ttscale_strategies.voting._options import DrawOptions, require_positive
+from ttscale_strategies.checks import require_positive
+from ttscale_strategies.revision import REVISION_FIELDS, require_fields, revision_prompt, without_thoughts
+from ttscale_strategies.voting._options import DrawOptions
 from ttscale_strategies.voting.poll import Ballot, Poll, keys_of
 from ttscale_strategies.voting.rules import secretary_stop, semantic_entropy, threshold_stop
-
-_END_OF_THINKING = "</think>"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,10 +58,7 @@ class SEAT(DrawOptions):
             raise ValueError(f"n must be >= 2, as one sample always agrees with itself; got {self.n!r}")
         require_positive(self.max_rounds, "max_rounds")
         self._is_settled((0.0,))
-        if {"question", "attempts"} != set(fields := load_template(self.template).fields):
-            raise ValueError(
-                f"the template {self.template!r} needs the fields question and attempts, it has {fields}"
-            )
+        require_fields(self.template, REVISION_FIELDS)
 
     def max_samples(self) -> int:
         """Return n · max_rounds."""
@@ -81,7 +76,7 @@ class SEAT(DrawOptions):
             drawn = poll.ballots[-self.n :]
             entropies.append(semantic_entropy(keys_of(drawn)))
             run.note(entropies=tuple(entropies))
-            prompt = self._asked_again(problem, drawn, run)
+            prompt = self._asked_again(drawn, run)
         if len(entropies) < self.max_rounds:
             poll.stop_reason = "decided"
         return poll.outcome()
@@ -101,21 +96,10 @@ class SEAT(DrawOptions):
         answered = (drawn for drawn in rounds if any(ballot.key is not None for ballot in drawn))
         return next(answered, ballots)
 
-    def _asked_again(self, problem: Problem, drawn: Sequence[Ballot], run: Run) -> Prompt:
+    def _asked_again(self, drawn: Sequence[Ballot], run: Run) -> Prompt:
         """Return the next round's prompt; the first one again if there is nothing to show."""
         shown = [self._shown(ballot) for ballot in drawn]
-        attempts = [text for text in shown if text]
-        if not attempts:
-            return problem.prompt
-        template = load_template(self.template)
-        asked = problem.prompt
-        turns = [place for place, message in enumerate(asked.messages) if message.role == "user"]
-        question = asked.messages[turns[-1]].content if turns else asked.text or ""
-        if asked.token_ids is not None:
-            question = run.decode(asked.token_ids)
-        again = template.render(question=question, attempts=numbered("Attempt", attempts))
-        before = asked.messages[: turns[-1]] if turns else ()
-        return Prompt(messages=(*before, *again.messages))
+        return revision_prompt(self.template, run, [text for text in shown if text])
 
     def _shown(self, ballot: Ballot) -> str:
         """Return what the next round sees of a sample; empty: nothing."""
@@ -123,4 +107,4 @@ class SEAT(DrawOptions):
             return ""
         if self.show == "answers":
             return ballot.answer or ""
-        return ballot.sample.text.rpartition(_END_OF_THINKING)[2].strip()
+        return without_thoughts(ballot.sample.text)

@@ -44,6 +44,7 @@ from ttscale_strategies.voting.rules.inverse_entropy import (
     token_entropies,
 )
 from ttscale_strategies.voting.rules.majority import Majority, majority, unanimous
+from ttscale_strategies.voting.rules.marginal_value import marginal_value, overtaking_probability
 from ttscale_strategies.voting.rules.model_switch import internal_weight, model_switch_vote
 from ttscale_strategies.voting.rules.self_certainty import approximate_self_certainty, self_certainty
 from ttscale_strategies.voting.rules.semantic_entropy import (
@@ -113,11 +114,13 @@ __all__ = [
     "last_finish",
     "likeliest",
     "majority",
+    "marginal_value",
     "mean_entropy",
     "model_switch_vote",
     "normalised_entropy",
     "num_observed_rounds",
     "online_stop",
+    "overtaking_probability",
     "placed",
     "secretary_stop",
     "self_certainty",

@@ -11,7 +11,7 @@ from typing import Literal, assert_never
 import numpy as np
 from numpy.typing import NDArray
 
-from ttscale_strategies.voting.rules._checks import require_all_at_least, require_share
+from ttscale_strategies.checks import require_all_at_least, require_share
 from ttscale_strategies.voting.rules.majority import majority
 from ttscale_strategies.voting.rules.stopped import Stopped
 

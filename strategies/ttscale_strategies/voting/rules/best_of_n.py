@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence, Set
 from typing import TypeGuard
 
-from ttscale_strategies.voting.rules._checks import require_one_each
+from ttscale_strategies.checks import require_one_each
 from ttscale_strategies.voting.rules.weighted_vote import Election, weighted_vote
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ttscale_strategies.voting.rules._checks import require_at_least, require_one_each
+from ttscale_strategies.checks import require_at_least, require_one_each
 from ttscale_strategies.voting.rules.weighted_vote import Election, weighted_vote
 
 

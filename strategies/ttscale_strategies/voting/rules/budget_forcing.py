@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ttscale_strategies.voting.rules._checks import require_at_least
+from ttscale_strategies.checks import require_at_least
 
 
 @dataclass(frozen=True, slots=True)

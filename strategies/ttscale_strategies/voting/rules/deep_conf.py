@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ttscale_strategies.voting.rules._checks import (
+from ttscale_strategies.checks import (
     require_all_at_least,
     require_at_least,
     require_one_each,

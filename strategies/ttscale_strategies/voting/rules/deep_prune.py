@@ -7,7 +7,7 @@ import random
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from ttscale_strategies.voting.rules._checks import require_at_least, require_share
+from ttscale_strategies.checks import require_at_least, require_share
 
 Clusters: TypeAlias = tuple[tuple[int, ...], ...]
 """Indices of traces, in the order in which they joined their cluster; clusters in the order of creation."""

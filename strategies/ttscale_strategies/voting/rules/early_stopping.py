@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from ttscale_strategies.voting.rules._checks import require_all_at_least
+from ttscale_strategies.checks import require_all_at_least
 from ttscale_strategies.voting.rules.majority import majority, unanimous
 from ttscale_strategies.voting.rules.stopped import Stopped
 

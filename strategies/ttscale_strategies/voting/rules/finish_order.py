@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ttscale_strategies.voting.rules._checks import require_all_at_least, require_one_each
+from ttscale_strategies.checks import require_all_at_least, require_one_each
 from ttscale_strategies.voting.rules.majority import Majority, majority
 
 

@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
-from ttscale_strategies.voting.rules._checks import require_all_at_least
+from ttscale_strategies.checks import require_all_at_least
 from ttscale_strategies.voting.rules.weighted_vote import Election, weighted_vote
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ttscale_strategies.voting.rules._checks import require_all_at_least, require_at_least
+from ttscale_strategies.checks import require_all_at_least, require_at_least
 
 
 def semantic_entropy(keys: Sequence[str | None]) -> float:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Literal, assert_never
 
-from ttscale_strategies.voting.rules._checks import require_at_least, require_one_each
+from ttscale_strategies.checks import require_at_least, require_one_each
 from ttscale_strategies.voting.rules.weighted_vote import Election, elected
 
 LengthLaw = Literal["ln", "sqrt", "linear"]

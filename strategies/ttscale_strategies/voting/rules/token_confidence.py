@@ -9,7 +9,7 @@ from typing import Literal, assert_never
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ttscale_strategies.voting.rules._checks import require_at_least, require_share
+from ttscale_strategies.checks import require_at_least, require_share
 from ttscale_strategies.voting.rules.top_logprobs import checked_logprobs
 
 WINDOW = 2048

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ttscale_strategies.voting.rules._checks import require_all_at_least, require_at_least, require_one_each
+from ttscale_strategies.checks import require_all_at_least, require_at_least, require_one_each
 
 TIE_TOLERANCE = 1e-12
 """Totals that differ by less than this share are equal: they would differ by rounding alone."""

@@ -1,4 +1,4 @@
-"""Checks that several rules share: what a caller hands over is named when it does not fit."""
+"""Checks that strategies and rules share: what a caller hands over is named when it does not fit."""
 
 from __future__ import annotations
 
@@ -28,3 +28,9 @@ def require_share(value: float, name: str) -> None:
     """Raise `ValueError` unless the value lies in [0, 1]."""
     if not 0.0 <= value <= 1.0:
         raise ValueError(f"{name} must lie in [0, 1], got {value!r}")
+
+
+def require_positive(value: int, name: str) -> None:
+    """Raise `ValueError` for a count below 1."""
+    if value < 1:
+        raise ValueError(f"{name} must be >= 1, got {value!r}")

@@ -1,0 +1,61 @@
+"""Asking again: prompts about a problem that show a model more than the question."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Final
+
+from ttscale.registry import load_template
+from ttscale.run import Run
+from ttscale.template import numbered
+from ttscale.types import Prompt
+
+_END_OF_THINKING: Final = "</think>"
+REVISION_FIELDS: Final = ("question", "attempts")
+"""Of a template that shows attempts."""
+
+
+def require_fields(name: str, fields: Collection[str]) -> None:
+    """Refuse a template with other fields.
+
+    Args:
+        name: of the template.
+        fields: all that it must have.
+
+    Raises:
+        ConfigError: there is no such template.
+        ValueError: it has other fields.
+    """
+    if set(fields) != set(found := load_template(name).fields):
+        raise ValueError(f"the template {name!r} needs the fields {' and '.join(fields)}, it has {found}")
+
+
+def question_of(run: Run) -> str:
+    """Return what a run's problem asks: what the user said last, or the text of a bare prompt."""
+    prompt = run.problem.prompt
+    return prompt.question if prompt.token_ids is None else run.decode(prompt.token_ids)
+
+
+def without_thoughts(text: str) -> str:
+    """Return what a model says after it has thought, stripped; all of it, where it does not say so."""
+    return text.rpartition(_END_OF_THINKING)[2].strip()
+
+
+def revision_prompt(template: str, run: Run, attempts: Sequence[str]) -> Prompt:
+    """Return the prompt of a run's problem with earlier attempts shown.
+
+    Args:
+        template: its name; with the fields question and attempts.
+        run: of the model that is asked.
+        attempts: the texts shown, none of them empty; none: the problem's own prompt.
+
+    Raises:
+        ConfigError: there is no such template, or it has other fields.
+    """
+    asked = run.problem.prompt
+    if not attempts:
+        return asked
+    turns = [place for place, message in enumerate(asked.messages) if message.role == "user"]
+    again = load_template(template).render(question=question_of(run), attempts=numbered("Attempt", attempts))
+    before = asked.messages[: turns[-1]] if turns else ()
+    return Prompt(messages=(*before, *again.messages))
