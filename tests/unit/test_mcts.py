@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import pytest
 
-from tests.unit.test_search_driver import (
+from tests.unit.search_bench import (
     Grader,
     Steps,
     begun_of,

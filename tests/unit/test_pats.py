@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.test_search_driver import Grader, Steps, begun_of, nodes_of, solve
+from tests.unit.search_bench import Grader, Steps, begun_of, nodes_of, solve
 from ttscale import Budget
 from ttscale.testing import Reply, virtual_clock
 from ttscale.types import Prompt, Score

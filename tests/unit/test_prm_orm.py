@@ -51,6 +51,24 @@ async def test_a_judge_is_asked_after_every_step_in_a_conversation_that_called_a
 
 
 @virtual_clock
+async def test_of_the_newest_step_alone_nothing_else_is_asked() -> None:
+    own = FakeBackend(judging())
+    ((score,), outcome) = await judge(ASKED.for_newest_step(), RIGHT_STEPS, own=own)
+    assert (score.value, score.steps) == (pytest.approx(0.75), (pytest.approx(0.75),))
+    assert outcome.usage.calls == 1
+    (request,) = own.requests
+    asked = characters.parse(request.prompt.token_ids or ()).messages
+    assert [message.content for message in asked][-1] == "\\boxed{9}"
+
+
+@virtual_clock
+async def test_a_reward_model_reads_all_and_the_newest_step_counts() -> None:
+    model = FakeRewardModel(lambda text: text.count(STEP) / 10, step_token=STEP)
+    ((score,), _) = await judge(GRADED.for_newest_step(), RIGHT_STEPS, models={"judge": model})
+    assert (score.value, score.steps) == (0.3, (0.3,))
+
+
+@virtual_clock
 async def test_the_whole_conversation_is_asked_about_first_and_then_what_it_begins_with_all_at_once() -> None:
     own = FakeBackend(judging())
     _, outcome = await judge(ASKED, RIGHT_STEPS, WRONG_STEPS, own=own)

@@ -20,7 +20,6 @@ from ttscale_strategies.search.rules.best_first import (
     standings,
     statuses,
 )
-from ttscale_strategies.search.rules.compute_optimal import difficulty_bins, pretraining_multiplier
 from ttscale_strategies.search.rules.conformal import (
     conformal_p_value,
     is_taken_over,
@@ -122,7 +121,6 @@ __all__ = [
     "choose_arm",
     "chosen_hints",
     "conformal_p_value",
-    "difficulty_bins",
     "edge_logprob",
     "elected_fast",
     "elected_track",
@@ -146,7 +144,6 @@ __all__ = [
     "percentile_rank",
     "perplexity",
     "plan_fault",
-    "pretraining_multiplier",
     "rebase_widths",
     "replanned",
     "rollout_values",

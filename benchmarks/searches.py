@@ -1,0 +1,189 @@
+"""What searches are worth at equal tokens: `python benchmarks/searches.py`.
+
+Every strategy gets the same budget of tokens for a problem (prompts, generated tokens, and what verifiers
+read), and is sized to come near it. All are asked the same held-out problems by the same model.
+Printed are, for each set, accuracy with its 95 % interval, tokens, the longest path, the tokens of steps that
+a depth keeps in the cache, and the paired differences to self-consistency and to best-of-N; at last ETS against
+REBASE, accuracy and kept tokens.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final, cast
+
+from ttscale import Budget, Engine, Outcome, Problem, load_backend
+from ttscale.registry import create_strategy
+from ttscale.types import JSON
+from ttscale_evals.benchmarks import Benchmark, create_benchmark
+from ttscale_evals.stats import paired_difference, wilson_interval
+
+RANK: Final = "verifier={name: implicit_prm, params: {model: abacus-prm}}"
+JUDGE: Final = "verifier={name: prm, params: {model: abacus-judge}}"
+REFERENCES: Final = ("self_consistency", "best_of_n")
+
+STRATEGIES: Final = {
+    "self_consistency": "self_consistency:n=64,stop=never",
+    "best_of_n": f"best_of_n:n=32,stop=never,{RANK}",
+    "beam_search": f"beam_search:width=10,beam_width=5,{RANK}",
+    "dvts": f"dvts:width=10,beam_width=5,{RANK}",
+    "rebase": f"rebase:width=10,{RANK}",
+    "ets": f"ets:width=10,lambda_cost=1.5,lambda_diversity=0.4,{RANK}",
+    "lookahead": f"lookahead:width=8,{RANK}",
+    "mcts": f"mcts:num_rollouts=1,num_expansions=8,parallel=4,{RANK}",
+    "reward_guided_search": f"reward_guided_search:{RANK}",
+    "ab_mcts": f"ab_mcts:num_expansions=16,parallel=4,{RANK}",
+    "best_first": f"best_first:num_expansions=8,children=8,{RANK}",
+    "pats": f"pats:{JUDGE}",
+}
+"""By name; all of them are cut off by the budget."""
+
+SETS: Final = {
+    "countdown": ("countdown:min_numbers=3,max_numbers=3", 2_000),
+    "leg_counting": ("leg_counting", 6_000),
+    "gsm_symbolic": ("gsm_symbolic", 6_000),
+}
+"""Benchmark and tokens for each of its problems."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """What a strategy made of one problem."""
+
+    correct: bool
+    tokens: int
+    path: int
+    kept: float | None
+    """Mean over depths of the steps' tokens kept in the cache; ``None``: no search by depths."""
+    error: str | None
+
+
+async def answered(
+    engine: Engine, benchmark: Benchmark, problem: Problem, spec: str, tokens: int, seed: int
+) -> Answered:
+    """Have one problem solved and graded."""
+    budget = Budget(tokens=tokens)
+    outcome = await engine.solve(problem, strategy=create_strategy(spec), budget=budget, seed=seed)
+    grade = await benchmark.grade(problem, outcome.answer, engine.workers)
+    return Answered(
+        correct=grade.correct,
+        tokens=outcome.usage.tokens,
+        path=outcome.critical_path_tokens,
+        kept=_kept(outcome),
+        error=outcome.error,
+    )
+
+
+def _kept(outcome: Outcome) -> float | None:
+    attributes = (cast("Mapping[str, JSON]", span["attributes"]) for span in outcome.trace)
+    found = [value for given in attributes if isinstance(value := given.get("kv_tokens_mean"), int | float)]
+    return float(found[0]) if found else None
+
+
+async def row(
+    engine: Engine, benchmark: Benchmark, problems: Sequence[Problem], spec: str, tokens: int, seed: int
+) -> list[Answered]:
+    """Have all problems solved, all at once."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [
+            group.create_task(answered(engine, benchmark, problem, spec, tokens, seed)) for problem in problems
+        ]
+    return [task.result() for task in tasks]
+
+
+def mean(values: Iterable[float]) -> float:
+    """Return the mean of some values."""
+    return statistics.fmean(values)
+
+
+def percent(value: float) -> str:
+    """Return a share in percent."""
+    return f"{100 * value:.1f}"
+
+
+def line(name: str, found: Sequence[Answered], others: Mapping[str, Sequence[Answered]]) -> str:
+    """Return a row of the table."""
+    interval = wilson_interval(sum(one.correct for one in found), len(found))
+    kept = [one.kept for one in found if one.kept is not None]
+    cells = [
+        f"`{name}`",
+        f"{percent(mean(one.correct for one in found))} % [{percent(interval.low)}, {percent(interval.high)}]",
+        f"{mean(one.tokens for one in found):,.0f}",
+        f"{mean(one.path for one in found):,.0f}",
+        f"{mean(kept):.1f}" if kept else "",
+        *(
+            difference(found, others.get(reference, ())) if reference != name else ""
+            for reference in REFERENCES
+        ),
+    ]
+    return "| " + " | ".join(cells) + " |"
+
+
+def difference(found: Sequence[Answered], reference: Sequence[Answered]) -> str:
+    """Return the paired difference of two accuracies in points, with its interval."""
+    if not reference:
+        return ""
+    ours, theirs = ([float(one.correct) for one in side] for side in (found, reference))
+    gap = paired_difference(ours, theirs, seed=0)
+    low, high = gap.interval.low, gap.interval.high
+    return f"{100 * gap.difference:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
+
+
+async def compare(options: argparse.Namespace) -> None:
+    """Run all rows of all sets, and print the tables."""
+    async with Engine(load_backend(options.model), max_in_flight=options.in_flight) as engine:
+        for name in options.sets.split(","):
+            spec, tokens = SETS[name]
+            benchmark = create_benchmark(spec)
+            problems = list(benchmark.problems(limit=options.questions, seed=options.seed))
+            print(f"\n{name}: {len(problems)} problems, {tokens:,} tokens each\n")
+            print("| strategy | accuracy | tokens | longest path | kept | to self-consistency | to best-of-N |")
+            print("|---|---:|---:|---:|---:|---:|---:|")
+            found = dict[str, list[Answered]]()
+            for strategy in options.only.split(",") if options.only else STRATEGIES:
+                found[strategy] = await row(
+                    engine, benchmark, problems, STRATEGIES[strategy], tokens, options.seed
+                )
+                print(line(strategy, found[strategy], found), flush=True)
+                _store(options.out, name, strategy, found[strategy])
+            if {"ets", "rebase"} <= found.keys():
+                print(
+                    f"\nets against rebase: {difference(found['ets'], found['rebase'])} points, {_ratio(found)}"
+                )
+
+
+def _ratio(found: Mapping[str, Sequence[Answered]]) -> str:
+    kept = {name: mean(one.kept or 0.0 for one in found[name]) for name in ("rebase", "ets")}
+    times = kept["rebase"] / kept["ets"]
+    return f"{times:.2f} times fewer tokens kept ({kept['ets']:.1f} for {kept['rebase']:.1f})"
+
+
+def _store(out: Path | None, name: str, strategy: str, found: Sequence[Answered]) -> None:
+    if out is not None:
+        with out.open("a") as file:
+            file.write(json.dumps({"set": name, "strategy": strategy, "found": [*map(asdict, found)]}) + "\n")
+
+
+def main() -> None:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description="Compare searches at equal tokens.")
+    parser.add_argument("--model", default="abacus", metavar="URI", help="(default: %(default)s)")
+    parser.add_argument("--sets", default=",".join(SETS), help="(default: %(default)s)")
+    parser.add_argument("--only", default="", help="strategies, with commas (default: all)")
+    parser.add_argument("--questions", type=int, default=150, help="of each set (default: %(default)s)")
+    parser.add_argument(
+        "--seed", type=int, default=40_000, help="of problems and samples (default: %(default)s)"
+    )
+    parser.add_argument("--in-flight", type=int, default=128, help="samples at once (default: %(default)s)")
+    parser.add_argument("--out", type=Path, help="JSON lines to add each row's problems to")
+    asyncio.run(compare(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    main()
