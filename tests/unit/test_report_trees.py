@@ -5,19 +5,23 @@ from __future__ import annotations
 import json
 import math
 import zlib
+from collections import Counter
 from dataclasses import replace
 from typing import Any, cast
 
 import pytest
 
 from tests.tree_spans import Span, large_tree, node_span, small_tree, solve_span
+from tests.unit.search_bench import Grader, by_last_letter, nodes_of, solve, wander
 from tests.unit.test_report_html import HOSTILE, ROWS, SHOWN, Page, answer, sample_span, unpacked
+from ttscale.testing import virtual_clock
 from ttscale.types import JSON
 from ttscale_evals.report import ReportData, render_html
 from ttscale_evals.report.load import KeptSpans
 from ttscale_evals.report.tree_packets import MAX_TREES, TEXT_LEFT_OUT, TreePackets, packet, summary
 from ttscale_evals.report.trees import search_trees
 from ttscale_evals.store import StoredTrace
+from ttscale_strategies.search.beam_search import DVTS
 
 
 def names_and_depths(*spans: Span) -> list[tuple[str, int]]:
@@ -268,3 +272,34 @@ def test_hostile_text_in_every_field_becomes_signs() -> None:
     assert not set("\x00\x1b\u202e") & {sign for text in strings for sign in text}
     assert SHOWN in strings
     assert page.packets[0]["answers"]["0"]["trees"]["summaries"][0]["name"] == SHOWN
+
+
+# ── of a real search ──────────────────────────────────────────────────────────────────────────────────────
+
+
+@virtual_clock
+async def test_the_trace_of_a_search_is_its_tree() -> None:
+    grader = Grader(grade=by_last_letter)
+    outcome = await solve(DVTS(width=6, beam_width=3, verifier=grader), wander)
+    (tree,) = search_trees(outcome.trace)
+    states = Counter(node.state for node in tree.nodes)
+    nodes = [span for span in nodes_of(outcome) if span["state"] != "duplicate"]
+    assert (len(tree.nodes), tree.num_strays) == (len(nodes), 0)
+    assert states["chosen"] == 1
+    assert states["expanded"] > 0
+    assert sum(node.draws for node in tree.nodes) == len(nodes_of(outcome))
+    assert {node.name.partition(":")[0] for node in tree.nodes} == {"tree 0", "tree 1"}
+    assert len({node.name for node in tree.nodes}) == len(tree.nodes)
+    chosen = next(node for node in tree.nodes if node.state == "chosen")
+    assert chosen.answer == outcome.answer
+
+
+@virtual_clock
+async def test_steps_of_a_tree_are_no_samples_of_the_page() -> None:
+    outcome = await solve(DVTS(width=6, beam_width=3, verifier=Grader(grade=by_last_letter)), wander)
+    spans = outcome.trace
+    page = Page(
+        render_html(ReportData(rows=ROWS, answers=(answer(spans=spans, candidates=outcome.candidates),)))
+    )
+    detail = page.packets[0]["answers"]["0"]
+    assert len(detail["samples"]) == len(outcome.candidates) > 0

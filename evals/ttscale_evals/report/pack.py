@@ -185,10 +185,16 @@ def _trees(spans: Sequence[Mapping[str, JSON]], packets: TreePackets) -> JSON:
 def _samples(
     candidates: Sequence[Candidate], spans: Sequence[Mapping[str, JSON]], strings: Strings
 ) -> list[JSON]:
-    """Return the candidates with the text of their samples, then the samples that made no candidate."""
+    """Return the candidates with the text of their samples, then the samples that made no candidate.
+
+    Samples of a search tree's nodes are left out: they are steps, and stand in the tree.
+    """
     drawn: dict[str, list[Mapping[str, JSON]]] = {}
-    for span in spans:
-        if span["kind"] == "sample":
+    within_nodes = set[JSON]()
+    for span in spans:  # parents before children
+        if is_node(span) or span["parent"] in within_nodes:
+            within_nodes.add(span["id"])
+        elif span["kind"] == "sample":
             drawn.setdefault(str(span["name"]), []).append(_attributes(span))
     rows: list[JSON] = []
     for candidate in candidates:

@@ -92,8 +92,12 @@ def note_held(tree: Tree, run: Run, begun: Iterable[Draw], plan: Plan) -> None:
 
 
 def _numbers(order: Sequence[tuple[str, int]]) -> str:
-    """Return the draws from the root to a node, each with its action if that has a name: ``0.b:3.1``."""
-    return ".".join(f"{action}:{number}" if action else str(number) for action, number in order)
+    """Return the draws from the root to a node, with their actions where these change: ``0.b:3.1``."""
+    actions = ["", *(action for action, _ in order)]
+    return ".".join(
+        str(number) if action == before else f"{action}:{number}"
+        for before, (action, number) in zip(actions, order, strict=False)
+    )
 
 
 def _first(node: Node) -> Draw:
