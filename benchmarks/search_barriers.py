@@ -30,6 +30,7 @@ import os
 import platform
 import random
 import statistics
+import sys
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, fields
@@ -172,7 +173,13 @@ class DVTSByLevel(ByLevel, DVTS):
     """DVTS with barriers."""
 
 
-WITH_BARRIERS: Final = {Rebase: RebaseByLevel, BeamSearch: BeamSearchByLevel, DVTS: DVTSByLevel}
+WITH_BARRIERS: Final[
+    Mapping[type[object], type[RebaseByLevel] | type[BeamSearchByLevel] | type[DVTSByLevel]]
+] = {
+    Rebase: RebaseByLevel,
+    BeamSearch: BeamSearchByLevel,
+    DVTS: DVTSByLevel,
+}
 
 
 def strategies_of(spec: str, way: Way, num_questions: int) -> list[Strategy]:
@@ -367,9 +374,13 @@ async def real_turns(arguments: argparse.Namespace, spec: str, engine: Engine) -
     problems, turns = held_out(arguments.questions), list[dict[Way, Pass]]()
     for number in range(arguments.turns + 1):
         first = number % len(WAYS)
-        passes = {way: await search_all(engine, problems, spec, way) for way in WAYS[first:] + WAYS[:first]}
+        passes = dict[Way, Pass]()
+        for way in WAYS[first:] + WAYS[:first]:
+            passes[way] = await search_all(engine, problems, spec, way)
         check_same(passes)
         turns.append(passes)
+        seconds = ", ".join(f"{way} {passes[way].seconds:.1f} s" for way in WAYS)
+        print(f"turn {number}, load {os.getloadavg()[0]:.1f}: {seconds}", file=sys.stderr, flush=True)
     return turns[1:]
 
 
@@ -405,7 +416,7 @@ def main() -> None:
     parser.add_argument("--questions", type=int, default=32, help="at once (default: %(default)s)")
     parser.add_argument("--width", type=int, default=16, help="(default: %(default)s)")
     virtual = parser.add_argument_group("virtual")
-    virtual.add_argument("--batch", type=int, nargs="+", default=[64, 128, 256], help="(default: 64 128 256)")
+    virtual.add_argument("--batch", type=int, nargs="+", default=[64, 256], help="(default: 64 256)")
     virtual.add_argument(
         "--judge-seconds", type=float, nargs="+", default=[0.05, 0.0], help="for a score (default: 0.05 0)"
     )

@@ -46,7 +46,7 @@ class Verifier(Protocol):
 
 @runtime_checkable
 class ScoresSteps(Protocol):
-    """A verifier of steps that can score the newest step alone, as a search wants that has scored the others."""
+    """A verifier of steps that can score the newest one alone, as a search wants that has scored the others."""
 
     def for_newest_step(self) -> Verifier:
         """Return the verifier that scores the last of the steps it is shown, and no other."""

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ttscale_strategies.effort.rules import difficulty_bins
 from ttscale_strategies.search.rules import (
     BetaPosterior,
     ChildScores,
@@ -25,7 +26,6 @@ from ttscale_strategies.search.rules import (
     best_by_uct,
     choose_action,
     choose_arm,
-    difficulty_bins,
     judged_step,
     mixed_value,
     replanned,

@@ -61,9 +61,7 @@ def child(tree: Tree, draw: Draw, world: int) -> Node | None:
         text=str(token_ids[0]),
         token_ids=token_ids,
         is_end=is_end,
-        reward=None
-        if fate.random() < 0.05
-        else fate.choice([0.0, 0.25, 0.5, 0.5, 0.875, 1.0]),
+        reward=None if fate.random() < 0.05 else fate.choice([0.0, 0.25, 0.5, 0.5, 0.875, 1.0]),
         answer=str(fate.randrange(3)) if is_end and fate.random() < 0.8 else None,
     )
 

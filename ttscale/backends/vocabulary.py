@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from typing import Protocol
+from functools import lru_cache
+from typing import Final, Protocol
 
 from ttscale.errors import BackendError
 from ttscale.types import Prompt
+
+_MAX_REMEMBERED: Final = 128
+"""Prompts whose token ids are remembered: the same question is asked for every sample, step and score."""
 
 
 class Tokenizer(Protocol):
@@ -55,6 +59,7 @@ class Vocabulary:
         self._continues = continues
         self._size = len(tokenizer)
         self._lock = threading.Lock()
+        self._remembered = lru_cache(_MAX_REMEMBERED)(self._encoded)
 
     @property
     def has_chat_template(self) -> bool:
@@ -68,8 +73,9 @@ class Vocabulary:
             BackendError: the model has no chat template, its template refuses the conversation, or its
                 tokenizer the text.
         """
-        if prompt.token_ids is not None:
-            return prompt.token_ids
+        return self._remembered(prompt) if prompt.token_ids is None else prompt.token_ids
+
+    def _encoded(self, prompt: Prompt) -> tuple[int, ...]:
         text = self._render(prompt) if prompt.text is None else prompt.text
         with self._lock:
             try:

@@ -1,12 +1,12 @@
 """The search trees of a trace, from its spans of kind ``node``: one span a node, one tree for each parent span.
 
-A node's span has the attributes ``node`` (its key), ``parent_node`` (its parent's key; ``None`` is the root,
-which has no span), ``numbers`` (of the draws from the root to it, ``0.3.1``; without them the span's name stands
-in), ``text``, ``tokens`` (generated for this step), ``reward`` (in [0, 1], or ``None``), ``reason`` (why there is
-none), ``state``, ``draws`` (how many draws gave this step) and ``answer`` (of a solution). A draw that gave what
-another had given is in the state ``duplicate``, and is left out here. Traces come from files, so nothing of it
-is taken for granted: what is missing or of another type is unknown, and a node whose parent is not there stands
-at the top.
+A node's span has the attributes ``node`` (its key), ``parent_node`` (its parent's key; ``None`` is the
+root, which has no span), ``numbers`` (of the draws from the root to it, ``0.3.1``; without them the span's
+name stands in), ``text``, ``tokens`` (generated for this step), ``reward`` (in [0, 1], or ``None``),
+``reason`` (why there is none), ``state``, ``draws`` (how many draws gave this step) and ``answer`` (of a
+solution). A draw that gave what another had given is in the state ``duplicate``, and is left out here. Traces
+come from files, so nothing of it is taken for granted: what is missing or of another type is unknown, and a
+node whose parent is not there stands at the top.
 """
 
 from __future__ import annotations
