@@ -46,8 +46,8 @@ STRATEGIES: Final = {
 
 SETS: Final = {
     "countdown": ("countdown:min_numbers=3,max_numbers=3", 2_000),
-    "leg_counting": ("leg_counting", 6_000),
-    "gsm_symbolic": ("gsm_symbolic", 6_000),
+    "leg_counting": ("leg_counting", 4_000),
+    "gsm_symbolic": ("gsm_symbolic", 4_000),
 }
 """Benchmark and tokens for each of its problems."""
 
