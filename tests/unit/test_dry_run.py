@@ -56,6 +56,17 @@ def test_without_a_past_it_is_every_sample_at_its_longest() -> None:
     assert any("upper bounds" in note for note in found.notes)
 
 
+def test_what_problems_share_bounds_their_row() -> None:
+    strategies = ["self_consistency:n=3,max_tokens=100"]
+    alone = only(estimated(strategies=strategies, budget="samples=2"))
+    shared = only(estimated(strategies=strategies, budget="shared:samples=9,tokens=500"))
+    assert (alone.samples, shared.samples, shared.tokens) == (4 * 2, 9, 500)
+    assert only(estimated(strategies=strategies, budget="shared:tokens=999999")).tokens == 12 * (
+        PROMPT_TOKENS + 100
+    )
+    assert shared.budget == "shared:samples=9,tokens=500"
+
+
 def test_what_is_unknown_is_no_number() -> None:
     cell = only(estimated(strategies=["single"]))  # neither max_tokens nor a context
     assert (cell.samples, cell.prompt_tokens, cell.tokens) == (4, 4 * PROMPT_TOKENS, None)

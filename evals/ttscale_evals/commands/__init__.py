@@ -8,6 +8,7 @@ BUILTINS: Final = {
     "compare": "ttscale_evals.commands.compare:compare",
     "eval": "ttscale_evals.commands.eval:evaluate",
     "leaderboard": "ttscale_evals.commands.leaderboard:leaderboard",
+    "plan": "ttscale_evals.commands.plan:plan",
     "pool": "ttscale_evals.commands.pool.app:app",
     "report": "ttscale_evals.commands.report:report",
 }

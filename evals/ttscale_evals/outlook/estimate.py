@@ -23,6 +23,7 @@ from ttscale_evals.config import budget_text
 from ttscale_evals.outlook.known import KnownModel, look_at
 from ttscale_evals.outlook.past import Past, read_past
 from ttscale_evals.plan import Cell, Plan
+from ttscale_evals.sharing import is_shared, own_budget
 from ttscale_evals.sources import Source, find_sources
 
 Basis = Literal["done", "its own results", "earlier samples", "upper bound", "unknown"]
@@ -186,7 +187,7 @@ def _at_most(
         left: positions of the problems.
         length: generated tokens of a sample; ``None``: as many as there may be.
     """
-    budget = cell.budget or Budget()
+    budget = own_budget(cell) or Budget()
     totals: dict[str, float | None] = dict.fromkeys(QUANTITIES, 0.0)
     samples = most if budget.samples is None else min(most, budget.samples)
     for place in left:
@@ -199,9 +200,14 @@ def _at_most(
             one["flops"] = _times(samples, model.cost.flops(**counts))
             one["usd"] = _times(samples, model.cost.usd(**counts))
         for name in QUANTITIES:
-            limit = None if name == "seconds" else getattr(budget, name, None)
-            totals[name] = _plus(totals[name], _least(one.get(name), limit))
+            totals[name] = _plus(totals[name], _least(one.get(name), _limit(budget, name)))
+    if is_shared(cell):
+        return {name: _least(total, _limit(cell.budget, name)) for name, total in totals.items()}
     return totals
+
+
+def _limit(budget: Budget | None, quantity: str) -> float | None:
+    return None if quantity == "seconds" else getattr(budget, quantity, None)
 
 
 def _times(count: int, value: float | None) -> float | None:
