@@ -52,10 +52,24 @@ def revision_prompt(template: str, run: Run, attempts: Sequence[str]) -> Prompt:
     Raises:
         ConfigError: there is no such template, or it has other fields.
     """
-    asked = run.problem.prompt
     if not attempts:
-        return asked
+        return run.problem.prompt
+    return asked_again(template, run, attempts=numbered("Attempt", attempts))
+
+
+def asked_again(template: str, run: Run, **values: str) -> Prompt:
+    """Return the prompt of a run's problem with its last user turn put into a template; earlier turns stay.
+
+    Args:
+        template: its name; with the field question, and one for each value.
+        run: of the model that is asked.
+        **values: of its other fields.
+
+    Raises:
+        ConfigError: there is no such template, or it has other fields.
+    """
+    asked = run.problem.prompt
     turns = [place for place, message in enumerate(asked.messages) if message.role == "user"]
-    again = load_template(template).render(question=question_of(run), attempts=numbered("Attempt", attempts))
+    again = load_template(template).render(question=question_of(run), **values)
     before = asked.messages[: turns[-1]] if turns else ()
     return Prompt(messages=(*before, *again.messages))

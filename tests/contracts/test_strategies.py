@@ -19,6 +19,9 @@ from ttscale.strategy import Strategy
 from ttscale.testing import FakeBackend, Reply, Script, check_strategy, virtual_clock
 from ttscale.testing.strategy_checks import CLAUSES, distinct
 from ttscale.types import Candidate, Outcome, Problem, Prompt, Sample, Score
+from ttscale_strategies import HogwildRounds, SelfRevision
+from ttscale_strategies.refine._judge_options import JudgeOptions
+from ttscale_strategies.refine._rounds import RoundOptions
 from ttscale_strategies.search._options import StepOptions
 
 OTHER_SPECS = (
@@ -34,7 +37,7 @@ OTHER_SPECS = (
     "last_finish:n=5,k=3",
     "adaptive_consistency:n=9,window=4",
     "adaptive_consistency:n=9,criterion=entropy",
-    "allocated_vote:n=5,first=3",
+    "allocated_vote:n=6,first=3,step=2",
     "allocated_vote:n=1",
     "esc:n=12,window=4",
     "esc:n=10,window=4",
@@ -95,12 +98,15 @@ SMALLER = {
     "inverse_entropy_vote": "inverse_entropy_vote:n=4,top_logprobs=4",
 }
 """Strategies whose own size takes long to try, and on which no promise depends."""
+REFINING = (HogwildRounds, RoundOptions, SelfRevision)
 ORDERLY = [
     SMALLER.get(name, name)
     for name in registry.names("strategies")
-    if name not in ARRIVAL_SPECS and not issubclass(registry.load("strategies", name), StepOptions)
+    if name not in ARRIVAL_SPECS
+    and not issubclass(registry.load("strategies", name), (StepOptions, JudgeOptions, *REFINING))
 ]
-"""Searches by steps are held to the same in `test_searches`, on replies of several steps."""
+"""Searches by steps are held to the same in `test_searches`, on replies of several steps, those that have a
+judge choose in `test_comparing`, on its replies, and those that refine earlier attempts in `test_refining`."""
 
 
 @pytest.mark.parametrize("spec", [*ORDERLY, *OTHER_SPECS])

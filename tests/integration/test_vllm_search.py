@@ -59,6 +59,7 @@ async def test_a_search_computes_little_more_than_each_prefix_once(engine: Engin
         assert sharing is not None
         assert sharing.shared > sharing.unshared > 0
         assert (sharing.computed_over_blocks or 0.0) <= MOST_COMPUTED
+    assert outcome.work.nodes is not None
     assert outcome.work.nodes["expanded"] > 0
     assert outcome.work.nodes["pruned"] > 0
     assert outcome.work.nodes["chosen"] == 1

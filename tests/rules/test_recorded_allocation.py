@@ -121,9 +121,9 @@ def test_a_row_of_recorded_samples_is_as_accurate_with_three_tenths_fewer_tokens
         "budget": f"shared:tokens={int(0.7 * every)}",
     }
     result = evaluate(EvalConfig.load(None, given), out=tmp_path / "run")
-    (row,) = [row for row in result.rows if not row.is_bound]
+    (found,) = [one for one in result.rows if not one.is_bound]
     uniform = fmean(problem.is_right(NUM_SAMPLES) for problem in chosen)
-    assert row.num_problems == len(chosen)
-    assert row.tokens <= 0.7 * every
-    assert row.accuracy is not None
-    assert row.accuracy >= uniform - 0.01
+    assert found.num_problems == len(chosen)
+    assert found.tokens <= 0.7 * every
+    assert found.accuracy is not None
+    assert found.accuracy >= uniform - 0.01

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from ttscale_strategies.search.rules import difficulty_bins, pretraining_multiplier
+from ttscale_strategies.effort.rules import difficulty_bins, pretraining_multiplier
 
 
 def test_ten_questions_make_five_bins_of_two_the_hardest_first() -> None:

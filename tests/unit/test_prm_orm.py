@@ -54,7 +54,8 @@ async def test_a_judge_is_asked_after_every_step_in_a_conversation_that_called_a
 async def test_of_the_newest_step_alone_nothing_else_is_asked() -> None:
     own = FakeBackend(judging())
     ((score,), outcome) = await judge(ASKED.for_newest_step(), RIGHT_STEPS, own=own)
-    assert (score.value, score.steps) == (pytest.approx(0.75), (pytest.approx(0.75),))
+    assert score.value == pytest.approx(0.75)
+    assert score.steps == pytest.approx((0.75,))
     assert outcome.usage.calls == 1
     (request,) = own.requests
     asked = characters.parse(request.prompt.token_ids or ()).messages

@@ -22,9 +22,10 @@ class AllocatedVote(DrawOptions):
     total for all questions, spent on the go. Neither's predictor or reward is used; a question is known by its
     answers so far, as in Adaptive-Consistency (arXiv:2305.11860). Every question has its `first` samples before
     any has more. After that each bids the chance that the samples it still may have would change its majority,
-    and the highest bid has the next sample; a question whose vote is decided asks for no more.
+    and the highest bid has the next `step` samples; a question whose vote is decided asks for no more.
 
-    Cost: `first` to n calls a question; the prompt once and as many answers. Where questions share a budget
+    Cost: `first` to n calls a question, and as many answers; the prompt once where the engine keeps a prefix
+    cache, else once a turn, which a greater `step` makes fewer. Where questions share a budget
     (`Engine.purse`, or the engine's own) the answers of the others decide how many: the same question may
     have fewer beside harder ones. So outcomes depend on what else is solved and on which of several samples at
     work ends first; on a virtual clock that is the same each time. Alone, or without a shared budget, every bid
@@ -35,12 +36,15 @@ class AllocatedVote(DrawOptions):
 
     first: int = 1
     """Samples that every question is asked for at first, drawn side by side, >= 1; at most n."""
+    step: int = 1
+    """Samples a turn after that, drawn side by side, >= 1."""
 
     takes_turns: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
         require_positive(self.first, "first")
+        require_positive(self.step, "step")
         if self.first > self.n:
             raise ValueError(f"first must be at most n = {self.n}, got {self.first!r}")
 
@@ -54,7 +58,8 @@ class AllocatedVote(DrawOptions):
                 async with run.sample(problem.prompt, n=num, sampling=self.sampling()) as samples:
                     if not await poll.hear(samples):
                         break
-                num, value = 1, marginal_value(keys_of(poll.ballots), max_samples=self.n)
+                num = min(self.step, self.n - len(poll.ballots))
+                value = marginal_value(keys_of(poll.ballots), max_samples=self.n)
         if poll.stop_reason == "finished" and len(poll.ballots) < self.n:
             poll.stop_reason = "decided"
         return poll.outcome()
