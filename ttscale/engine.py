@@ -102,8 +102,10 @@ class Engine:
                 engine has samples in flight; default so many.
 
         Raises:
+            ConfigError: the budget limits something that is not known of the model.
             RuntimeError: the engine has not been entered.
         """
+        _check_known(budget, self.room)
         auction = Auction(self._most_at_once(max_turns))
         return Purse(self.ledger.child(budget, label=label), auction)
 

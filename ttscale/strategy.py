@@ -61,6 +61,14 @@ def demands(part: Strategy | Verifier) -> Mapping[str | None, frozenset[str]]:
     return {**others, None: part.needs | others.get(None, frozenset())}
 
 
+def takes_turns(strategy: Strategy) -> bool:
+    """Whether a strategy, or one nested in it, bids for its turns (`Run.bidder`), and says so: ``takes_turns``.
+
+    Questions that share a budget must all be begun at once for such a strategy: who is not there cannot bid.
+    """
+    return any(getattr(part, "takes_turns", False) for part in parts(strategy))
+
+
 def parts(plugin: object, *, on_own_model: bool = False) -> Iterator[Strategy | Verifier]:
     """Yield a strategy or verifier and every one nested in its fields; nothing for another object.
 

@@ -20,7 +20,7 @@ of ``models: [...]`` with one entry, ``budget`` that of ``budgets: [...]``.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Final, Self, cast
 
@@ -48,6 +48,7 @@ SAMPLING_KEYS: Final = tuple(f.name for f in fields(Sampling))
 
 _DEFAULT_MODEL: Final = "abacus"
 _NO_BUDGET: Final = "none"
+_SHARED: Final = "shared:"
 
 
 class PluginConfig(BaseModel):
@@ -128,27 +129,43 @@ class ModelConfig(BaseModel):
         return cast("Mapping[str, JSON]", self.options)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedBudget(Budget):
+    """Limits on all problems of a row together: ``shared:tokens=N``, or a mapping with ``shared: true``."""
+
+
 def _read_budget(given: object) -> object:
     if isinstance(given, Mapping):
-        pairs = cast("Mapping[object, object]", given).items()
-        return Budget.parse(",".join(f"{name}={value}" for name, value in pairs if value is not None))
+        content = dict(cast("Mapping[object, object]", given))
+        is_shared = content.pop("shared", False)
+        if not isinstance(is_shared, bool):
+            raise ConfigError(f"the budget's shared must be true or false, got {is_shared!r}.")
+        limits = ",".join(f"{name}={value}" for name, value in content.items() if value is not None)
+        return _read_budget(f"{_SHARED}{limits}") if is_shared else Budget.parse(limits)
     if isinstance(given, str):
-        return None if given.strip() in ("", _NO_BUDGET) else Budget.parse(given)
+        text = given.strip()
+        if text.startswith(_SHARED):
+            if (shared := SharedBudget.parse(text.removeprefix(_SHARED))) == SharedBudget():
+                raise ConfigError(f"{given!r} shares nothing; write shared:QUANTITY=NUMBER.")
+            return shared
+        return None if text in ("", _NO_BUDGET) else Budget.parse(text)
     return given
 
 
-def plain_budget(budget: Budget | None) -> dict[str, int | float] | None:
+def plain_budget(budget: Budget | None) -> dict[str, bool | int | float] | None:
     """Return a budget's limits by name, those that there are; ``None``: there is no budget."""
     if budget is None:
         return None
     limits = {f.name: getattr(budget, f.name) for f in fields(budget)}
-    return {name: value for name, value in limits.items() if value is not None}
+    shared = {"shared": True} if isinstance(budget, SharedBudget) else {}
+    return {**shared, **{name: value for name, value in limits.items() if value is not None}}
 
 
 def budget_text(budget: Budget | None) -> str:
     """Return a budget as ``--budget`` takes it: ``"tokens=4000,seconds=20"``; empty: there is none."""
     limits = plain_budget(budget) or {}
-    return ",".join(
+    prefix = _SHARED if limits.pop("shared", False) else ""
+    return prefix + ",".join(
         f"{name}={value if isinstance(value, int) else format(value, '.12g')}" for name, value in limits.items()
     )
 
@@ -182,7 +199,8 @@ class EvalConfig(BaseModel):
     """Whether rows take turns on a model, so that each one's seconds are its own; the batch runs empty at the
     end of every turn. On recorded samples they always do."""
     budgets: Annotated[tuple[_BudgetField, ...], Field(min_length=1)] = (None,)
-    """Limits for each problem, ``None`` or ``none`` for no limit; a file may say `budget` instead."""
+    """Limits for each problem, ``None`` or ``none`` for no limit, or what all problems of a row share
+    (`SharedBudget`); a file may say `budget` instead."""
     total_budget: _BudgetField = None
     """Once the run has spent this much, no further problem is begun; those under way are finished."""
     sampling: dict[str, object] = {}
@@ -225,6 +243,8 @@ class EvalConfig(BaseModel):
         for key in self.sampling:
             if key not in SAMPLING_KEYS:
                 raise ConfigError(f"sampling: {key!r} is unknown; it has: {', '.join(SAMPLING_KEYS)}.")
+        if isinstance(self.total_budget, SharedBudget):
+            raise ConfigError("total_budget is of the whole run; what a row shares goes into budget.")
         if self.reuse and self.record is None:
             raise ConfigError(
                 "reuse takes samples from the bank that record names; name one, or leave reuse out."

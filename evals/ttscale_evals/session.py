@@ -14,6 +14,7 @@ from ttscale.backends.replay import ReplayBackend
 from ttscale.budget import Budget
 from ttscale.engine import Engine
 from ttscale.errors import ConfigError
+from ttscale.scheduling import Purse
 from ttscale.types import Outcome, Problem, Usage
 from ttscale.virtual import VirtualLoop
 from ttscale_evals.benchmarks.base import GRADER_FAILED, Grade
@@ -21,6 +22,7 @@ from ttscale_evals.plan import Cell, Plan
 from ttscale_evals.progress import ProgressListener, ProgressTracker
 from ttscale_evals.replay.session import ReplaySession
 from ttscale_evals.replay.trials import TrialStore
+from ttscale_evals.sharing import is_shared, num_at_once, own_budget, purse_of
 from ttscale_evals.store import Result, ResultStore
 
 _TICK_SECONDS: Final = 1.0
@@ -135,6 +137,13 @@ class Session:
         """Of this session, on all engines."""
         return sum((engine.ledger.usage for engine in self._engines), Usage())
 
+    def spent_on(self, cell: Cell) -> Iterator[Usage]:
+        """Yield what was spent on a row's problems so far, attempts that failed included."""
+        for superseded in (False, True):
+            for result in self.store.results(superseded=superseded):
+                if result.cell == cell.number:
+                    yield result.outcome.usage
+
     def is_spent(self) -> bool:
         """Whether the run's total budget is."""
         limit = self.plan.config.total_budget
@@ -176,23 +185,35 @@ class _Work:
         self._engine = engine
         self._cells = cells
         self._grades = dict[tuple[int, str, str | None], Grade]()
+        self._purse: Purse | None = None
         self._replay = None
         if session.trials is not None and isinstance(engine.backend, ReplayBackend):
             part = Plan(config=self._config, cells=cells)
             self._replay = ReplaySession(part, engine, engine.backend, session.trials, self._is_right)
 
     async def run(self) -> None:
-        if self._replay is None and not self._config.turns:
-            await self._do_all(self._left(self._cells))
-            return
+        in_turns = self._cells
         if self._replay is not None:
             await self._replay.measure_references()
-        for cell in self._cells:
+        elif not self._config.turns:
+            await self._do_all(self._left(cell for cell in self._cells if not is_shared(cell)))
+            in_turns = [cell for cell in self._cells if is_shared(cell)]
+        for cell in in_turns:
             if self._replay is not None:
                 self._replay.begin(cell)
-            await self._do_all(self._left([cell]))
+            await self._do_row(cell)
         if self._replay is not None:
             await self._replay.run_orders(self._session.replayed)
+
+    async def _do_row(self, cell: Cell) -> None:
+        """Do what has not been done of one row; problems that share its budget share what is left of it."""
+        left = self._left([cell])
+        if left:
+            concurrency = self._config.concurrency
+            spent = self._session.spent_on(cell) if is_shared(cell) else ()
+            self._purse = purse_of(cell, self._engine, max_turns=concurrency, spent=spent)
+            await self._do_all(left, at_once=num_at_once(cell, concurrency))
+            self._purse = None
 
     def _left(self, cells: Iterable[Cell]) -> list[tuple[Cell, int]]:
         """Return every problem of some cells that has not been done, in their order."""
@@ -202,11 +223,11 @@ class _Work:
         )
         return list(chain.from_iterable(positions))
 
-    async def _do_all(self, left: list[tuple[Cell, int]]) -> None:
-        """Do problems, as many at once as the config says; whoever is done with one takes the next."""
+    async def _do_all(self, left: list[tuple[Cell, int]], *, at_once: int | None = None) -> None:
+        """Do problems, as many at once as the config says or more; whoever is done with one takes the next."""
         waiting = iter(left)
         async with asyncio.TaskGroup() as group:
-            for _ in range(min(self._config.concurrency, len(left))):
+            for _ in range(min(at_once or self._config.concurrency, len(left))):
                 group.create_task(self._take(waiting))
 
     async def _take(self, waiting: Iterator[tuple[Cell, int]]) -> None:
@@ -219,7 +240,11 @@ class _Work:
         self._session.begin(cell)
         problem = cell.problems[position]
         outcome = await self._engine.solve(
-            problem, strategy=cell.strategy, budget=cell.budget, seed=self._config.seed
+            problem,
+            strategy=cell.strategy,
+            budget=own_budget(cell),
+            purse=self._purse,
+            seed=self._config.seed,
         )
         if self._replay is not None:
             outcome = self._replay.judge(cell, problem, outcome) or outcome

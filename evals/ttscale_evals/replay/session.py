@@ -19,6 +19,7 @@ from ttscale_evals.plan import Cell, Plan
 from ttscale_evals.replay.matched import Measured
 from ttscale_evals.replay.reference import make_reference, read_answers
 from ttscale_evals.replay.trials import Refusal, TrialStore
+from ttscale_evals.sharing import num_at_once, own_budget, purse_of
 
 IsRight = Callable[[Cell, Problem, str | None], Awaitable[bool]]
 """Whether an answer to a problem of a cell is right."""
@@ -97,19 +98,29 @@ class ReplaySession:
                     self._trials.add_trial(cell.number, place, measured)
 
     async def _replay(self, cell: Cell, order: int, on_solved: OnSolved) -> Measured | None:
-        """Replay a cell in one order, problem by problem; ``None``: it was refused."""
+        """Replay a cell in one order, problem by problem or as who share a budget; ``None``: it was refused."""
         self._deal(cell, order)
-        rows = list[tuple[float, ...]]()
-        for problem in cell.problems:
-            outcome = await self._engine.solve(problem, strategy=cell.strategy, budget=cell.budget, seed=order)
-            if self.judge(cell, problem, outcome) is not None:
-                return None
-            is_right = outcome.stop_reason != "error" and await self._is_right(cell, problem, outcome.answer)
-            usage = outcome.usage
-            path = outcome.critical_path_tokens
-            rows.append((is_right, usage.tokens, usage.calls, path, outcome.seconds))
-            on_solved(cell)
-        columns = np.array(rows, dtype=np.float64).T
+        concurrency = self._plan.config.concurrency
+        purse = purse_of(cell, self._engine, max_turns=concurrency)
+        rows = dict[int, tuple[float, ...]]()
+        waiting = iter(enumerate(cell.problems))
+
+        async def take() -> None:
+            for place, problem in waiting:
+                outcome = await self._engine.solve(
+                    problem, strategy=cell.strategy, budget=own_budget(cell), purse=purse, seed=order
+                )
+                if self.is_refused(cell) or self.judge(cell, problem, outcome) is not None:
+                    return
+                rows[place] = await self._measured(cell, problem, outcome)
+                on_solved(cell)
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(1 if purse is None else min(num_at_once(cell, concurrency), len(cell.problems))):
+                group.create_task(take())
+        if self.is_refused(cell):
+            return None
+        columns = np.array([row for _, row in sorted(rows.items())], dtype=np.float64).T
         return Measured(
             correct=columns[0],
             tokens=columns[1],
@@ -117,6 +128,12 @@ class ReplaySession:
             critical_path_tokens=columns[3],
             seconds=columns[4],
         )
+
+    async def _measured(self, cell: Cell, problem: Problem, outcome: Outcome) -> tuple[float, ...]:
+        """Return the numbers of an outcome, as `Measured` has them."""
+        is_right = outcome.stop_reason != "error" and await self._is_right(cell, problem, outcome.answer)
+        usage, path = outcome.usage, outcome.critical_path_tokens
+        return is_right, usage.tokens, usage.calls, path, outcome.seconds
 
     async def measure_references(self) -> None:
         """Compute what plain majority voting comes to on each benchmark, where that is not known yet."""
