@@ -1,10 +1,10 @@
-"""What searches are worth at equal tokens: `python benchmarks/searches.py`.
+"""What families of strategies are worth at equal tokens: `python benchmarks/equal_tokens.py search`.
 
 Every strategy gets the same budget of tokens for a problem (prompts, generated tokens, and what verifiers
 read), and is sized to come near it. All are asked the same held-out problems by the same model.
 Printed are, for each set, accuracy with its 95 % interval, tokens, the longest path, the tokens of steps that
-a depth keeps in the cache, and the paired differences to self-consistency and to best-of-N; at last ETS against
-REBASE, accuracy and kept tokens.
+a depth keeps in the cache, and the paired differences to self-consistency and, among searches, to best-of-N; at
+last ETS against REBASE, accuracy and kept tokens.
 """
 
 from __future__ import annotations
@@ -26,9 +26,10 @@ from ttscale_evals.stats import paired_difference, wilson_interval
 
 RANK: Final = "verifier={name: implicit_prm, params: {model: abacus-prm}}"
 JUDGE: Final = "verifier={name: prm, params: {model: abacus-judge}}"
+COMPARE: Final = "judge=abacus-judge,verdict=label"
 REFERENCES: Final = ("self_consistency", "best_of_n")
 
-STRATEGIES: Final = {
+SEARCHES: Final = {
     "self_consistency": "self_consistency:n=64,stop=never",
     "best_of_n": f"best_of_n:n=32,stop=never,{RANK}",
     "beam_search": f"beam_search:width=10,beam_width=5,{RANK}",
@@ -43,6 +44,20 @@ STRATEGIES: Final = {
     "pats": f"pats:{JUDGE}",
 }
 """By name; all of them are cut off by the budget."""
+
+REFINEMENTS: Final = {
+    "single": "single",
+    "self_consistency": "self_consistency:n=64,stop=never",
+    "sequential_refine": "sequential_refine:n=5,choose=inverse_entropy",
+    "pdr": "pdr:drafts=[16,4],distil=shared_top_k,picked_by=votes,k=2",
+    "pacore": "pacore:samples_per_round=[16],template=revise",
+    "knockout": f"knockout:n=16,{COMPARE}",
+    "league": f"league:n=12,num_opponents=3,{COMPARE}",
+    "listwise": "listwise:n=12",
+}
+"""Likewise: refining earlier attempts, and choosing by comparing; in `listwise` the model judges itself."""
+
+FAMILIES: Final = {"search": SEARCHES, "refine": REFINEMENTS}
 
 SETS: Final = {
     "countdown": ("countdown:min_numbers=3,max_numbers=3", 2_000),
@@ -137,6 +152,7 @@ def difference(found: Sequence[Answered], reference: Sequence[Answered]) -> str:
 
 async def compare(options: argparse.Namespace) -> None:
     """Run all rows of all sets, and print the tables."""
+    strategies = FAMILIES[options.family]
     async with Engine(load_backend(options.model), max_in_flight=options.in_flight) as engine:
         for name in options.sets.split(","):
             spec, tokens = SETS[name]
@@ -146,10 +162,9 @@ async def compare(options: argparse.Namespace) -> None:
             print("| strategy | accuracy | tokens | longest path | kept | to self-consistency | to best-of-N |")
             print("|---|---:|---:|---:|---:|---:|---:|")
             found = dict[str, list[Answered]]()
-            for strategy in options.only.split(",") if options.only else STRATEGIES:
-                found[strategy] = await row(
-                    engine, benchmark, problems, STRATEGIES[strategy], tokens, options.seed
-                )
+            for strategy in options.only.split(",") if options.only else strategies:
+                asked = strategies[strategy]
+                found[strategy] = await row(engine, benchmark, problems, asked, tokens, options.seed)
                 print(line(strategy, found[strategy], found), flush=True)
                 _store(options.out, name, strategy, found[strategy])
             if {"ets", "rebase"} <= found.keys():
@@ -172,7 +187,8 @@ def _store(out: Path | None, name: str, strategy: str, found: Sequence[Answered]
 
 def main() -> None:
     """Run the command line."""
-    parser = argparse.ArgumentParser(description="Compare searches at equal tokens.")
+    parser = argparse.ArgumentParser(description="Compare strategies at equal tokens.")
+    parser.add_argument("family", choices=FAMILIES, help="which strategies")
     parser.add_argument("--model", default="abacus", metavar="URI", help="(default: %(default)s)")
     parser.add_argument("--sets", default=",".join(SETS), help="(default: %(default)s)")
     parser.add_argument("--only", default="", help="strategies, with commas (default: all)")
