@@ -32,18 +32,18 @@ REFERENCES: Final = ("self_consistency", "best_of_n")
 SEARCHES: Final = {
     "self_consistency": "self_consistency:n=64,stop=never",
     "best_of_n": f"best_of_n:n=32,stop=never,{RANK}",
-    "beam_search": f"beam_search:width=10,beam_width=5,{RANK}",
-    "dvts": f"dvts:width=10,beam_width=5,{RANK}",
-    "rebase": f"rebase:width=10,{RANK}",
-    "ets": f"ets:width=10,lambda_cost=1.5,lambda_diversity=0.4,{RANK}",
-    "lookahead": f"lookahead:width=8,{RANK}",
+    "beam_search": f"beam_search:width=$width,beam_width=5,{RANK}",
+    "dvts": f"dvts:width=$width,beam_width=5,{RANK}",
+    "rebase": f"rebase:width=$width,{RANK}",
+    "ets": f"ets:width=$width,lambda_cost=1.5,lambda_diversity=0.4,{RANK}",
+    "lookahead": f"lookahead:width=$narrow,{RANK}",
     "mcts": f"mcts:num_rollouts=1,num_expansions=8,parallel=4,{RANK}",
     "reward_guided_search": f"reward_guided_search:{RANK}",
     "ab_mcts": f"ab_mcts:num_expansions=16,parallel=4,{RANK}",
     "best_first": f"best_first:num_expansions=8,children=8,{RANK}",
     "pats": f"pats:{JUDGE}",
 }
-"""By name; all of them are cut off by the budget."""
+"""By name; all of them are cut off by the budget. Widths are the set's, so that searches come to their ends."""
 
 REFINEMENTS: Final = {
     "single": "single",
@@ -59,12 +59,26 @@ REFINEMENTS: Final = {
 
 FAMILIES: Final = {"search": SEARCHES, "refine": REFINEMENTS}
 
+
+@dataclass(frozen=True, slots=True)
+class Set:
+    """Problems, tokens for each of them, and the width of a search that comes to its end with these."""
+
+    benchmark: str
+    tokens: int
+    width: int
+
+    def spec(self, strategy: str) -> str:
+        """Return a strategy of this set's width."""
+        narrow = str(max(1, 4 * self.width // 5))
+        return strategy.replace("$width", str(self.width)).replace("$narrow", narrow)
+
+
 SETS: Final = {
-    "countdown": ("countdown:min_numbers=3,max_numbers=3", 2_000),
-    "leg_counting": ("leg_counting", 4_000),
-    "gsm_symbolic": ("gsm_symbolic", 4_000),
+    "countdown": Set("countdown:min_numbers=3,max_numbers=3", 2_000, 10),
+    "leg_counting": Set("leg_counting", 4_000, 5),
+    "gsm_symbolic": Set("gsm_symbolic", 4_000, 5),
 }
-"""Benchmark and tokens for each of its problems."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,16 +169,16 @@ async def compare(options: argparse.Namespace) -> None:
     strategies = FAMILIES[options.family]
     async with Engine(load_backend(options.model), max_in_flight=options.in_flight) as engine:
         for name in options.sets.split(","):
-            spec, tokens = SETS[name]
-            benchmark = create_benchmark(spec)
+            asked = SETS[name]
+            benchmark = create_benchmark(asked.benchmark)
             problems = list(benchmark.problems(limit=options.questions, seed=options.seed))
-            print(f"\n{name}: {len(problems)} problems, {tokens:,} tokens each\n")
+            print(f"\n{name}: {len(problems)} problems, {asked.tokens:,} tokens each\n")
             print("| strategy | accuracy | tokens | longest path | kept | to self-consistency | to best-of-N |")
             print("|---|---:|---:|---:|---:|---:|---:|")
             found = dict[str, list[Answered]]()
             for strategy in options.only.split(",") if options.only else strategies:
-                asked = strategies[strategy]
-                found[strategy] = await row(engine, benchmark, problems, asked, tokens, options.seed)
+                spec = asked.spec(strategies[strategy])
+                found[strategy] = await row(engine, benchmark, problems, spec, asked.tokens, options.seed)
                 print(line(strategy, found[strategy], found), flush=True)
                 _store(options.out, name, strategy, found[strategy])
             if {"ets", "rebase"} <= found.keys():
