@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from ttscale_strategies.effort import Auto, ComputeOptimal
+from ttscale_strategies.effort import Auto, ComputeOptimal, Saturation
 from ttscale_strategies.refine import (
     PDR,
     HogwildRounds,
@@ -14,6 +14,7 @@ from ttscale_strategies.refine import (
     LucbTournament,
     PaCoRe,
     Pairwise,
+    Scale,
     SelfRevision,
     SequentialRefine,
 )
@@ -93,6 +94,8 @@ BUILTINS: Final = {
     "rebase": "ttscale_strategies.search.rebase:Rebase",
     "reward_guided_search": "ttscale_strategies.search.reward_guided_search:RewardGuidedSearch",
     "route": "ttscale_strategies.route.route:Route",
+    "saturation": "ttscale_strategies.effort.saturation:Saturation",
+    "scale": "ttscale_strategies.refine.scale:Scale",
     "seat": "ttscale_strategies.voting.seat:SEAT",
     "self_consistency": "ttscale_strategies.voting.self_consistency:SelfConsistency",
     "shortest_majority": "ttscale_strategies.voting.shortest_majority:ShortestMajority",
@@ -141,6 +144,8 @@ __all__ = [
     "Rebase",
     "RewardGuidedSearch",
     "Route",
+    "Saturation",
+    "Scale",
     "SelfConsistency",
     "SelfRevision",
     "SequentialRefine",

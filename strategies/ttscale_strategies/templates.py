@@ -166,15 +166,43 @@ SCRATCHPAD: Final = Template.user(
 """Asks one of several workers to go on (Hogwild! Inference, arXiv 2504.06261); the worker's own step
 follows."""
 
+OUTLINE_STEPS: Final = Template.user(
+    "{question}\n\nDo not solve it. Break it into parts to be solved one after the other, each of which can "
+    "use the results of those before it; the last part is the problem itself. Reply with one JSON object and "
+    'nothing else: {"step1": "the first part", "step2": "the second part"} and so on.'
+)
+"""Asks for a problem's parts (SCALE, arXiv 2512.00466)."""
+
+CHOOSE_OUTLINE: Final = Template.user(
+    "{question}\n\nPlans by which it could be solved:\n\n{outlines}\n\nWhich of them leads to a right solution "
+    "most surely? Reply with its name, such as version1, and nothing else."
+)
+"""Asks for the best of several such plans (the same)."""
+
+RATE_STEP: Final = Template.user(
+    "Parts of a problem:\n\n{steps}\n\nHow hard is this one?\n\n{step}\n\nReply with one number from 0, done "
+    "at sight, to 1, needs long thought, and nothing else."
+)
+"""Asks how hard a part is (the same)."""
+
+SOLVE_STEP: Final = Template.user(
+    "Problem:\n{question}\n\nResults so far:\n\n{results}\n\nWork out this part now:\n\n{step}\n\nPut its "
+    "result into \\boxed{}."
+)
+"""Asks for one part, with the results of those before it (the same)."""
+
 BUILTINS: Final = {
     "choose_hints": "ttscale_strategies.templates:CHOOSE_HINTS",
+    "choose_outline": "ttscale_strategies.templates:CHOOSE_OUTLINE",
     "choose_solution": "ttscale_strategies.templates:CHOOSE_SOLUTION",
     "compare_solutions": "ttscale_strategies.templates:COMPARE_SOLUTIONS",
     "goals": "ttscale_strategies.templates:GOALS",
     "grade_step": "ttscale_strategies.templates:GRADE_STEP",
     "hinted_steps": "ttscale_strategies.templates:HINTED_STEPS",
+    "outline_steps": "ttscale_strategies.templates:OUTLINE_STEPS",
     "outlines": "ttscale_strategies.templates:OUTLINES",
     "plan": "ttscale_strategies.templates:PLAN",
+    "rate_step": "ttscale_strategies.templates:RATE_STEP",
     "reach_goal": "ttscale_strategies.templates:REACH_GOAL",
     "replan_goals": "ttscale_strategies.templates:REPLAN_GOALS",
     "revise": "ttscale_strategies.templates:REVISE",
@@ -185,6 +213,7 @@ BUILTINS: Final = {
     "revise_analysed": "ttscale_strategies.templates:REVISE_ANALYSED",
     "revise_summarised": "ttscale_strategies.templates:REVISE_SUMMARISED",
     "scratchpad": "ttscale_strategies.templates:SCRATCHPAD",
+    "solve_step": "ttscale_strategies.templates:SOLVE_STEP",
     "summarise_drafts": "ttscale_strategies.templates:SUMMARISE_DRAFTS",
     **styles.BUILTINS,
     "same_answer": "ttscale_strategies.templates:SAME_ANSWER",

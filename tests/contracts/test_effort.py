@@ -8,7 +8,8 @@ import pytest
 
 from ttscale import registry
 from ttscale.testing import check_strategy
-from ttscale.testing.strategy_checks import CLAUSES
+from ttscale.testing.strategy_checks import CLAUSES, NOISY
+from ttscale.types import Prompt
 from ttscale_strategies.effort import Case, Result, fit_effort_table
 from ttscale_strategies.effort.table import Difficulty
 from ttscale_strategies.route import fit_router
@@ -47,6 +48,19 @@ def paths(tmp_path: Path) -> dict[str, Path]:
     right = [[0.0, 1.0]] * 10
     fit_router(questions, right, {"cost": [0.0, 1.0]}, models=["small", "large"]).write(found["router"])
     return found
+
+
+def in_parts(prompt: Prompt, seed: int, ordinal: int) -> str:
+    """Write another outline of three steps each time, and an answer of its own to anything else."""
+    if "one JSON object" in prompt.question:
+        return f'{{"step1": "Halve {seed}.", "step2": "Double it.", "step3": "All."}}'
+    return f"So \\boxed{{{seed}}}."
+
+
+async def test_a_problem_in_parts_keeps_every_clause() -> None:
+    strategy = registry.create_strategy("scale:num_outlines=3,max_steps=3,max_rating_tokens=20")
+    for script in (NOISY, in_parts):
+        assert await check_strategy(strategy, script=script, undecided=in_parts)
 
 
 @pytest.mark.parametrize("spec", SPECS)

@@ -19,7 +19,7 @@ from ttscale.strategy import Strategy
 from ttscale.testing import FakeBackend, Reply, Script, check_strategy, virtual_clock
 from ttscale.testing.strategy_checks import CLAUSES, distinct
 from ttscale.types import Candidate, Outcome, Problem, Prompt, Sample, Score
-from ttscale_strategies import HogwildRounds, SelfRevision
+from ttscale_strategies import HogwildRounds, Scale, SelfRevision
 from ttscale_strategies.refine._judge_options import JudgeOptions
 from ttscale_strategies.refine._rounds import RoundOptions
 from ttscale_strategies.search._options import StepOptions
@@ -98,7 +98,7 @@ SMALLER = {
     "inverse_entropy_vote": "inverse_entropy_vote:n=4,top_logprobs=4",
 }
 """Strategies whose own size takes long to try, and on which no promise depends."""
-REFINING = (HogwildRounds, RoundOptions, SelfRevision)
+REFINING = (HogwildRounds, RoundOptions, Scale, SelfRevision)
 ORDERLY = [
     SMALLER.get(name, name)
     for name in registry.names("strategies")
@@ -106,7 +106,8 @@ ORDERLY = [
     and not issubclass(registry.load("strategies", name), (StepOptions, JudgeOptions, *REFINING))
 ]
 """Searches by steps are held to the same in `test_searches`, on replies of several steps, those that have a
-judge choose in `test_comparing`, on its replies, and those that refine earlier attempts in `test_refining`."""
+judge choose in `test_comparing`, on its replies, those that refine earlier attempts in `test_refining`, and
+`scale` in `test_effort`."""
 
 
 @pytest.mark.parametrize("spec", [*ORDERLY, *OTHER_SPECS])

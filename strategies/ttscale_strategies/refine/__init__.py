@@ -10,6 +10,7 @@ from ttscale_strategies.refine.lucb_tournament import LucbTournament
 from ttscale_strategies.refine.pacore import PaCoRe
 from ttscale_strategies.refine.pairwise import Pairwise
 from ttscale_strategies.refine.pdr import PDR
+from ttscale_strategies.refine.scale import Scale
 from ttscale_strategies.refine.self_revision import SelfRevision
 from ttscale_strategies.refine.sequential_refine import SequentialRefine
 
@@ -22,6 +23,7 @@ __all__ = [
     "LucbTournament",
     "PaCoRe",
     "Pairwise",
+    "Scale",
     "SelfRevision",
     "SequentialRefine",
 ]

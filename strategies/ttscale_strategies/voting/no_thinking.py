@@ -14,6 +14,8 @@ from ttscale_strategies.voting.self_consistency import SelfConsistency
 _OPENING: Final = re.compile(r"\s*(<[^<>\n]+>)")
 """The mark with which a thought begins."""
 _TAIL_TOKENS: Final = 16
+NO_THOUGHT: Final = "<think>\nOkay, I think I have finished thinking.\n</think>\n\n"
+"""The paper's thought that is over."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +37,7 @@ class NoThinking:
 
     strategy: Strategy = field(default_factory=lambda: SelfConsistency(n=16))
     """Draws the samples and chooses; `confidence` is its."""
-    prefix: str = "<think>\nOkay, I think I have finished thinking.\n</think>\n\n"
+    prefix: str = NO_THOUGHT
     """With what every answer begins; ``"<think>\\n\\n</think>\\n\\n"`` is an empty thought."""
 
     needs: ClassVar[frozenset[str]] = frozenset()
@@ -54,9 +56,23 @@ class NoThinking:
         Raises:
             BackendError: the backend cannot turn the prefix into tokens.
         """
-        asked = run.append(problem.prompt, "")
-        prompt = run.append(asked, _unsaid(self.prefix, _end_of(asked, run)))
+        prompt = thought_over(problem.prompt, self.prefix, run)
         return await self.strategy.solve(replace(problem, prompt=prompt), run)
+
+
+def thought_over(prompt: Prompt, prefix: str, run: Run) -> Prompt:
+    """Return a prompt whose answer begins with a thought that is over.
+
+    Args:
+        prompt: of the model of the run.
+        prefix: the thought; a mark that the chat template has written already is not written again.
+        run: of that model.
+
+    Raises:
+        BackendError: the backend cannot turn the prefix into tokens.
+    """
+    asked = run.append(prompt, "")
+    return run.append(asked, _unsaid(prefix, _end_of(asked, run)))
 
 
 def _end_of(prompt: Prompt, run: Run) -> str:
