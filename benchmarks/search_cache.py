@@ -69,11 +69,11 @@ async def together(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
 
 
 class Questions:
-    """Held-out problems, countdowns and sums by turns, each handed out once."""
+    """Held-out problems of some sets by turns, each handed out once."""
 
-    def __init__(self) -> None:
+    def __init__(self, sets: Sequence[str]) -> None:
         made = list[list[Problem]]()
-        for name in ("countdown", "chain_sum"):
+        for name in sets:
             parameters = ",".join(f"{key}={value}" for key, value in EVALUATION_CONFIGS[name].items())
             made.append(list(create_benchmark(f"{name}:{parameters}").problems()))
         self._left = [problem for pair in zip(*made, strict=True) for problem in pair]
@@ -406,7 +406,7 @@ async def speed(engine: Engine, problems: Sequence[Problem], pair: Pair, num_tur
 async def measure(options: argparse.Namespace) -> None:
     """Print the tables."""
     print(f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the start")
-    questions = Questions()
+    questions = Questions(options.sets)
     async with Engine(load_backend(options.model)) as engine:
         if "tokens" in options.tables:
             print("\n| search | model | prompt tokens | computed | least | computed / least |")
@@ -435,6 +435,13 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=16, help="(default: %(default)s)")
     parser.add_argument("--questions", type=int, default=16, help="at once (default: %(default)s)")
     parser.add_argument("--turns", type=int, default=5, help="after one that warms up (default: %(default)s)")
+    parser.add_argument(
+        "--sets",
+        nargs="+",
+        choices=sorted(EVALUATION_CONFIGS),
+        default=["countdown", "chain_sum"],
+        help="of questions (default: countdown chain_sum)",
+    )
     parser.add_argument("--tables", nargs="+", choices=TABLES, default=TABLES)
     parser.add_argument("--judge-speed", action="store_true", help="measure speed with the judge too")
     asyncio.run(measure(parser.parse_args()))
