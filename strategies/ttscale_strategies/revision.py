@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Final
 
 from ttscale.registry import load_template
-from ttscale.run import Run
+from ttscale.run import Run, question_of
 from ttscale.template import numbered
 from ttscale.types import Prompt
 
@@ -28,12 +28,6 @@ def require_fields(name: str, fields: Collection[str]) -> None:
     """
     if set(fields) != set(found := load_template(name).fields):
         raise ValueError(f"the template {name!r} needs the fields {' and '.join(fields)}, it has {found}")
-
-
-def question_of(run: Run) -> str:
-    """Return what a run's problem asks: what the user said last, or the text of a bare prompt."""
-    prompt = run.problem.prompt
-    return prompt.question if prompt.token_ids is None else run.decode(prompt.token_ids)
 
 
 def without_thoughts(text: str) -> str:
@@ -70,6 +64,6 @@ def asked_again(template: str, run: Run, **values: str) -> Prompt:
     """
     asked = run.problem.prompt
     turns = [place for place, message in enumerate(asked.messages) if message.role == "user"]
-    again = load_template(template).render(question=question_of(run), **values)
+    again = load_template(template).render(question=question_of(run.problem.prompt, run), **values)
     before = asked.messages[: turns[-1]] if turns else ()
     return Prompt(messages=(*before, *again.messages))

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 
 from ttscale.errors import BackendError
 from ttscale.run import Run
-from ttscale.types import Message, Problem, Prompt, Sample, Sampling, Score
+from ttscale.types import Message, Prompt, Sample, Sampling, Score
 from ttscale_verifiers.step_scores import right_probability
 
 T = TypeVar("T")
@@ -81,11 +81,3 @@ async def ask(run: Run, prompt: Prompt) -> float:
 def answered(question: str, answer: str) -> Prompt:
     """Return the conversation that a reward model grades."""
     return Prompt(messages=(Message("user", question), Message("assistant", answer)))
-
-
-def question_of(problem: Problem, run: Run) -> str:
-    """Return a problem's question: what the user said last, or the text of a bare prompt."""
-    prompt = problem.prompt
-    if prompt.token_ids is not None:
-        return run.decode(prompt.token_ids)
-    return prompt.question

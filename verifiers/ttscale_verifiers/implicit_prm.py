@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from ttscale.backends.rewards import logistic
 from ttscale.errors import BackendError
 from ttscale.prefix import num_common
+from ttscale.run import question_of
 from ttscale.types import Problem, Prompt, Sample, Score
 from ttscale.verifier import Example
-from ttscale_verifiers._judging import answered, question_of, score_samples, side_by_side
+from ttscale_verifiers._judging import answered, score_samples, side_by_side
 from ttscale_verifiers.step_scores import step_numbers
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class ImplicitPRMVerifier:
         Raises:
             BudgetExhausted: the solutions do not fit the budget.
         """
-        question = question_of(problem, run)
+        question = question_of(problem.prompt, run)
         async with run.child(label="implicit_prm", model=self.model) as judge:
             if self.reference is None:
                 return await score_samples(samples, partial(self._judge, question, judge, None))

@@ -8,9 +8,10 @@ from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from ttscale.registry import load_template
+from ttscale.run import question_of
 from ttscale.types import Problem, Prompt, Sample, Score
 from ttscale.verifier import Example
-from ttscale_verifiers._judging import JUDGE_NEEDS, answered, ask, question_of, score_samples
+from ttscale_verifiers._judging import JUDGE_NEEDS, answered, ask, score_samples
 
 if TYPE_CHECKING:
     from ttscale.run import Run
@@ -65,7 +66,7 @@ class ORMVerifier:
             BudgetExhausted: the solutions do not fit the budget.
         """
         async with run.child(label="orm", model=self.model) as judge:
-            question = question_of(problem, run)
+            question = question_of(problem.prompt, run)
             return await score_samples(samples, partial(self._judge, judge, question))
 
     async def _judge(self, judge: Run, question: str, text: str) -> Score:

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, ClassVar
 
 from ttscale.errors import BackendError
 from ttscale.registry import load_template
+from ttscale.run import question_of
 from ttscale.steps import Aggregate, aggregated, split_steps
 from ttscale.template import steps_prompt
 from ttscale.types import Problem, Prompt, Sample, Score
 from ttscale.verifier import Example
-from ttscale_verifiers._judging import JUDGE_NEEDS, answered, ask, question_of, score_samples, side_by_side
+from ttscale_verifiers._judging import JUDGE_NEEDS, answered, ask, score_samples, side_by_side
 
 if TYPE_CHECKING:
     from ttscale.run import Run
@@ -84,7 +85,7 @@ class PRMVerifier:
             BudgetExhausted: the steps do not fit the budget.
         """
         async with run.child(label="prm", model=self.model) as judge:
-            question = question_of(problem, run)
+            question = question_of(problem.prompt, run)
             return await score_samples(samples, partial(self._judge, judge, question))
 
     async def _judge(self, judge: Run, question: str, solution: str) -> Score:

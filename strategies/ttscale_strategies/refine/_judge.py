@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 
 from ttscale.errors import BackendError
 from ttscale.registry import load_template
-from ttscale.run import Run
+from ttscale.run import Run, question_of
 from ttscale.template import CHOICES
 from ttscale.types import Prompt, Sample
 from ttscale_strategies.refine._judge_options import ComparingOptions
 from ttscale_strategies.refine._showing import fitting
 from ttscale_strategies.refine.rules import Side, label_votes, named_winner
-from ttscale_strategies.revision import question_of, without_thoughts
+from ttscale_strategies.revision import without_thoughts
 
 _MAX_SHOWN = 60
 
@@ -79,7 +79,9 @@ class Judge:
     def _prompt(self, texts: Sequence[str], is_swapped: bool) -> Prompt:
         first, second = reversed(texts) if is_swapped else texts
         template = load_template(self._options.template_name)
-        return template.render(question=question_of(self._run), solution_a=first, solution_b=second)
+        return template.render(
+            question=question_of(self._run.problem.prompt, self._run), solution_a=first, solution_b=second
+        )
 
     def _read(
         self, sample: Sample, judge: Run, count: int, is_swapped: bool

@@ -10,14 +10,14 @@ from typing import Final
 
 from ttscale.errors import BackendError, BudgetExhausted
 from ttscale.registry import load_template
-from ttscale.run import Run
+from ttscale.run import Run, question_of
 from ttscale.template import numbered
 from ttscale.types import JSON, Outcome, Problem, Prompt
 from ttscale_strategies.checks import require_positive
 from ttscale_strategies.refine._judge_options import JudgeOptions
 from ttscale_strategies.refine._showing import fitting, shown_text
 from ttscale_strategies.refine.rules import list_choice, list_orders, picked_key
-from ttscale_strategies.revision import question_of, require_fields, without_thoughts
+from ttscale_strategies.revision import require_fields, without_thoughts
 from ttscale_strategies.voting.poll import Ballot, Poll, keys_of
 from ttscale_strategies.voting.rules import Majority
 
@@ -144,7 +144,9 @@ class _Choice:
 
     def _prompt(self, texts: Sequence[str]) -> Prompt:
         template = load_template(self._options.template)
-        return template.render(question=question_of(self._run), solutions=numbered("Solution", texts))
+        return template.render(
+            question=question_of(self._run.problem.prompt, self._run), solutions=numbered("Solution", texts)
+        )
 
     # ── who is elected ────────────────────────────────────────────────────────────────────────────────────
 

@@ -10,14 +10,14 @@ from typing import ClassVar, Final
 from ttscale.answers import answer_key, extract_answer
 from ttscale.errors import BudgetExhausted
 from ttscale.registry import load_template
-from ttscale.run import Run
+from ttscale.run import Run, question_of
 from ttscale.template import numbered
 from ttscale.types import Candidate, Outcome, Problem, Prompt, Sample, Sampling
 from ttscale_strategies.checks import require_at_least, require_positive, require_share
 from ttscale_strategies.refine._rounds import one_sample
 from ttscale_strategies.refine.rules import difficulty, parse_outline, parse_version, plan_of, thinking_steps
 from ttscale_strategies.refine.rules.effort import LAST_STEP_DIFFICULTY
-from ttscale_strategies.revision import asked_again, question_of, require_fields, without_thoughts
+from ttscale_strategies.revision import asked_again, require_fields, without_thoughts
 from ttscale_strategies.voting.no_thinking import NO_THOUGHT, thought_over
 
 _FIELDS: Final = {
@@ -99,7 +99,7 @@ class Scale:
             BudgetExhausted: the budget ends before the last step has; the best so far has been said.
         """
         outline = await _Outlines(self, run).chosen()
-        plan = plan_of(outline, question_of(run))
+        plan = plan_of(outline, question_of(run.problem.prompt, run))
         ratings = [*await self._ratings(plan, run), LAST_STEP_DIFFICULTY]
         thinking = [is_hard or outline is None for is_hard in thinking_steps(ratings, threshold=self.threshold)]
         run.note(plan=list(plan), difficulties=ratings, thinking=thinking)

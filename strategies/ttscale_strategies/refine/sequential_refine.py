@@ -8,7 +8,7 @@ from typing import Literal
 
 from ttscale.errors import BudgetExhausted
 from ttscale.registry import load_template
-from ttscale.run import Run
+from ttscale.run import Run, question_of
 from ttscale.template import numbered
 from ttscale.types import Message, Outcome, Problem, Prompt
 from ttscale_strategies.checks import require_positive
@@ -18,7 +18,6 @@ from ttscale_strategies.refine.rules import usable_drafts
 from ttscale_strategies.revision import (
     REVISION_FIELDS,
     asked_again,
-    question_of,
     require_fields,
     revision_prompt,
     without_thoughts,
@@ -171,7 +170,7 @@ class SequentialRefine(RoundOptions):
     def _turns(self, attempts: Sequence[str], run: Run) -> Prompt:
         asked = run.problem.prompt
         again = load_template(self.turn_template).render().messages
-        turns = list(asked.messages or Prompt.user(question_of(run)).messages)
+        turns = list(asked.messages or Prompt.user(question_of(run.problem.prompt, run)).messages)
         for attempt in attempts:
             turns += [Message("assistant", attempt), *again]
         return Prompt(messages=tuple(turns))

@@ -8,10 +8,10 @@ from typing import ClassVar
 
 from ttscale.errors import BackendError
 from ttscale.registry import load_template
-from ttscale.run import Run
+from ttscale.run import Run, question_of
 from ttscale.types import Problem, Prompt, Sample, Sampling, Score
 from ttscale.verifier import Example, ScoresSteps, Verifier
-from ttscale_strategies.revision import question_of, without_thoughts
+from ttscale_strategies.revision import without_thoughts
 from ttscale_strategies.search._goal_search import GoalTask, PlanTask, StepTask, Task
 from ttscale_strategies.search._rollout_writer import RolloutWriter
 from ttscale_strategies.search.rules import parse_plan, plan_fault
@@ -111,7 +111,7 @@ class GoalWriter(RolloutWriter):
         """Ask for a plan, and return it if it can be used."""
         assert self.prompts is not None
         async with run.child(label="planner", model=self.prompts.model) as planner:
-            prompt = self.prompts.rendered(question_of(run), task)
+            prompt = self.prompts.rendered(question_of(run.problem.prompt, run), task)
             async with planner.sample(prompt, sampling=Sampling(temperature=self.temperature)) as samples:
                 sample = await anext(samples)
         if sample.finish_reason in ("error", "abort"):
@@ -151,7 +151,9 @@ class GoalWriter(RolloutWriter):
     def _for_goal(self, goal: str, run: Run) -> StepWriter:
         """Return the writer that rates steps by how well they reach a sub-goal."""
         assert self.prompts is not None
-        prompt = load_template(self.prompts.reached).render(question=question_of(run), goal=goal)
+        prompt = load_template(self.prompts.reached).render(
+            question=question_of(run.problem.prompt, run), goal=goal
+        )
         verifier = self.verifier.for_newest_step() if isinstance(self.verifier, ScoresSteps) else self.verifier
         return replace(self, verifier=Reached(verifier=verifier, prompt=prompt))
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from ttscale.run import Run
 from ttscale.run.appended import without_end
-from ttscale.types import FinishReason, Problem, Prompt, Sample, SampleUsage, Timings
+from ttscale.types import FinishReason, Prompt, Sample, SampleUsage, Timings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,12 +135,6 @@ def written(piece: Piece) -> tuple[Prompt, str]:
         return run.append(sample.prompt, sample.text), ""
     token_ids, rest = without_end(sample, run.decode)
     return Prompt(token_ids=sample.prompt.token_ids + token_ids), rest
-
-
-def question_of(run: Run, problem: Problem) -> str:
-    """Return a problem's question: what the user said last, or the text of a bare prompt."""
-    prompt = problem.prompt
-    return prompt.question if prompt.token_ids is None else run.decode(prompt.token_ids)
 
 
 def needed(*uses: tuple[str | None, frozenset[str]]) -> Mapping[str | None, frozenset[str]]:

@@ -9,12 +9,12 @@ from typing import ClassVar, Literal
 
 from ttscale.answers import AnswerClasses, answer_key
 from ttscale.registry import load_template
-from ttscale.run import Run
+from ttscale.run import Run, question_of
 from ttscale.types import Outcome, Problem, Sampling, StopReason
 from ttscale.verifier import Verifier
 from ttscale_strategies.checks import require_positive
 from ttscale_strategies.search._speculative_track import SpeculativeTrack
-from ttscale_strategies.search._tracks import needed, question_of
+from ttscale_strategies.search._tracks import needed
 from ttscale_strategies.search.rules.step_grades import (
     BEST_GRADE,
     MAX_HINTS,
@@ -168,7 +168,7 @@ class SpeculativeSteps:
             return [index % num_hints for index in range(self.num_tracks)]
         listed = [f"{hint_code(place)}. {hint}" for place, hint in enumerate((*self.hints, NO_HINT))]
         prompt = load_template(self.select_template).render(
-            question=question_of(run, problem), hints="\n".join(listed), count=str(self.num_tracks)
+            question=question_of(problem.prompt, run), hints="\n".join(listed), count=str(self.num_tracks)
         )
         sampling = Sampling(temperature=0.0, max_tokens=2 * self.num_tracks - 1)
         async with (
@@ -180,7 +180,7 @@ class SpeculativeSteps:
         return chosen_hints(said, num_hints=num_hints, num_wanted=self.num_tracks)
 
     def _track(self, index: int, place: int, problem: Problem, run: Run) -> SpeculativeTrack:
-        question, prompt, hint = question_of(run, problem), problem.prompt, ""
+        question, prompt, hint = question_of(problem.prompt, run), problem.prompt, ""
         if self.hints:
             hint = (*self.hints, NO_HINT)[place]
             prompt = load_template(self.track_template).render(question=question, hint=hint)
