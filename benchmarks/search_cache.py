@@ -15,6 +15,9 @@ same questions, at the same time, on the same engine, in paired turns. They are 
 - in 8 steps of 30 tokens, against samples of 240: a model of the same size with random weights, which is kept
   from ending, so that all lengths are exact. Steps of models that tree searches are used with are longer yet.
 
+Beside them stands what the engine can do at all with a request a step: as many chains without any search,
+straight through vLLM, each sent again, as token ids, when a step of it ends.
+
 A verifier that costs nothing rates the steps there, so that all work is generation; with ``--judge-speed`` it
 is also measured with the judge, which takes its share of the processor.
 """
@@ -28,7 +31,8 @@ import os
 import platform
 import statistics
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from contextlib import aclosing
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
 from ttscale import Engine, Outcome, Problem, Sampling, load_backend
@@ -36,7 +40,7 @@ from ttscale.backends.vllm import VLLMBackend
 from ttscale.evals import create_benchmark
 from ttscale.reference.problems import EVALUATION_CONFIGS
 from ttscale.registry import create_verifier, load_template
-from ttscale.run import Run
+from ttscale.run import Run, derive_seed
 from ttscale.steps import split_steps
 from ttscale.strategies import BeamSearch, Rebase
 from ttscale.strategy import Strategy
@@ -350,17 +354,57 @@ class Pair:
     name: str
     search: Strategy
     whole: Whole
+    step: Sampling
+    """Ends a step."""
+    max_steps: int | None = None
+
+
+async def resubmitted(engine: Engine, problems: Sequence[Problem], pair: Pair, seed: int) -> float:
+    """Write chains of steps through vLLM alone, a request a step; return generated tokens a second."""
+    backend = engine.backend
+    assert isinstance(backend, VLLMBackend)
+    vllm, profile = backend.engine, backend.profile
+    own = replace(pair.step, temperature=profile.temperature, top_p=profile.top_p, top_k=profile.top_k)
+
+    async def chain(prompt: Sequence[int], name: str) -> int:
+        async with window:
+            return await steps_of(prompt, name)
+
+    async def steps_of(prompt: Sequence[int], name: str) -> int:
+        whole, goes_on, steps = list(prompt), True, 0
+        while goes_on:
+            room = vllm.context_length - len(whole)
+            sampling = replace(own, max_tokens=min(room, own.max_tokens or room))
+            params = vllm.params(
+                sampling, derive_seed(seed, name, steps), stream=False, detokenize=bool(own.stop)
+            )
+            async with aclosing(vllm.outputs(whole, params, f"{name}-{steps}")) as outputs:
+                completion = [output async for output in outputs][-1].outputs[0]
+            whole += completion.token_ids
+            steps += 1
+            is_cut = completion.finish_reason == "length" or backend.decode(whole).endswith(own.stop)
+            goes_on = is_cut and steps != pair.max_steps and len(whole) < vllm.context_length
+        return len(whole) - len(prompt)
+
+    clock, window = asyncio.get_running_loop().time, asyncio.Semaphore(backend.batch_size)
+    began = clock()
+    tokens = await together(
+        chain(backend.encode(problem.prompt).token_ids or (), f"{pair.name}-{seed}-{problem.id}-{number}")
+        for problem in problems
+        for number in range(pair.whole.n)
+    )
+    return sum(tokens) / (clock() - began)
 
 
 def as_they_are(options: argparse.Namespace) -> list[Pair]:
     """Return searches in steps as the model writes them."""
-    whole, found = Whole(n=options.width, sampling=Sampling()), list[Pair]()
+    whole, step, found = Whole(n=options.width, sampling=Sampling()), Sampling(stop=("\n",)), list[Pair]()
     for name, make in SEARCHES.items():
-        found.append(Pair(name=name, search=make(width=options.width, verifier=Free()), whole=whole))
+        search = make(width=options.width, verifier=Free())
+        found.append(Pair(name=name, search=search, whole=whole, step=step))
         if options.judge_speed:
-            judge = create_verifier(f"prm:model={options.judge}")
-            search = make(width=options.width, verifier=judge)
-            found.append(Pair(name=f"{name}, with the judge", search=search, whole=whole))
+            search = make(width=options.width, verifier=create_verifier(f"prm:model={options.judge}"))
+            found.append(Pair(name=f"{name}, with the judge", search=search, whole=whole, step=step))
     return found
 
 
@@ -379,28 +423,35 @@ def fixed(options: argparse.Namespace) -> list[Pair]:
                 has_fixed_steps=True,
             ),
             whole=Whole(n=options.width, sampling=sampling),
+            step=Sampling(max_tokens=STEP_TOKENS),
+            max_steps=NUM_STEPS,
         )
         for name, make in SEARCHES.items()
     ]
 
 
 async def speed(engine: Engine, problems: Sequence[Problem], pair: Pair, num_turns: int) -> str:
-    """Let search and samples take turns, and return a line; the first turn warms up and is not counted."""
-    turns = list[tuple[float, float]]()
+    """Let search, chains and samples take turns, and return a line; the first turn only warms up."""
+    turns = list[tuple[float, float, float]]()
     drawn = searched = list[Outcome]()
     for number in range(num_turns + 1):
         searched, search = await run_all(engine, problems, pair.search, seed=number)
+        chains = await resubmitted(engine, problems, pair, number)
         drawn, whole = await run_all(engine, problems, pair.whole, seed=number)
-        turns.append((search, whole))
+        turns.append((search, chains, whole))
     steps = sum(span["kind"] == "node" for outcome in searched for span in outcome.trace)
     tokens = [sum(outcome.usage.generated for outcome in outcomes) for outcomes in (searched, drawn)]
-    ratios = [search / whole for search, whole in turns[1:]]
     medians = [statistics.median(column) for column in zip(*turns[1:], strict=True)]
-    return (
-        f"| {pair.name} | {tokens[0]:,} | {tokens[0] / steps:.1f} | {tokens[1]:,} "
-        f"| {medians[0]:,.0f} | {medians[1]:,.0f} "
-        f"| {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}) |"
-    )
+    ratios = [[turn[0] / turn[2] for turn in turns[1:]], [turn[1] / turn[2] for turn in turns[1:]]]
+    columns = [
+        pair.name,
+        f"{tokens[0]:,}",
+        f"{tokens[0] / steps:.1f}",
+        f"{tokens[1]:,}",
+        *(f"{median:,.0f}" for median in medians),
+        *(f"{statistics.median(one):.2f} ({min(one):.2f} to {max(one):.2f})" for one in ratios),
+    ]
+    return f"| {' | '.join(columns)} |"
 
 
 async def measure(options: argparse.Namespace) -> None:
@@ -415,9 +466,13 @@ async def measure(options: argparse.Namespace) -> None:
                 for line in await prompt_tokens(engine, questions.next(options.questions), name, options):
                     print(line, flush=True)
         problems = questions.next(options.questions)
+        if {"speed", "fixed"} & set(options.tables):
+            print(
+                "\n| search | its tokens | a step | of samples | its tokens/s | chains | samples "
+                "| search / samples | chains / samples |"
+            )
+            print("|---|---:|---:|---:|---:|---:|---:|---:|---:|")
         if "speed" in options.tables:
-            print("\n| search | its tokens | a step | of samples | its tokens/s | of samples | ratio |")
-            print("|---|---:|---:|---:|---:|---:|---:|")
             for pair in as_they_are(options):
                 print(await speed(engine, problems, pair, options.turns), flush=True)
     if "fixed" in options.tables:

@@ -172,7 +172,7 @@ class VLLMEngine:
             "top_k": 0 if sampling.top_k is None else sampling.top_k,
             "max_tokens": sampling.max_tokens,
             "stop": list(sampling.stop),
-            "stop_token_ids": list(sampling.stop_token_ids),
+            "stop_token_ids": [*sampling.stop_token_ids, *self._stop_tokens(sampling.stop)],
             "logprobs": sampling.logprobs,
             "seed": seed,
             "output_kind": RequestOutputKind.DELTA if stream else RequestOutputKind.FINAL_ONLY,
@@ -182,6 +182,15 @@ class VLLMEngine:
         known: Sequence[str] = SamplingParams.__struct_fields__
         make = cast("Callable[..., SamplingParams]", SamplingParams)
         return make(**{name: value for name, value in wanted.items() if name in known})
+
+    def _stop_tokens(self, stop: Sequence[str]) -> list[int]:
+        """Return the stop strings that are one token each.
+
+        The engine ends a sample at a token by itself. Text is read in this process, and by the time that it says
+        stop, the engine has gone on for a token or two.
+        """
+        found = (self.vocabulary.token_id(text) for text in stop)
+        return [token_id for token_id in found if token_id is not None]
 
     def outputs(
         self, prompt_ids: Sequence[int], params: SamplingParams, request_id: str, *, priority: int = 0
