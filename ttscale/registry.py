@@ -3,11 +3,12 @@
 Built-in plugins are listed in their package's ``BUILTINS`` (name to ``"module:Class"``), so that a fresh
 checkout sees a new one without being installed again. Third-party plugins come from the entry-point groups
 ``ttscale.strategies``, ``ttscale.verifiers``, ``ttscale.backends``, ``ttscale.benchmarks``,
-``ttscale.commands`` and ``ttscale.templates``. Nothing is imported before it is asked for by name.
+``ttscale.commands``, ``ttscale.templates`` and ``ttscale.tools``. Nothing is imported before it is asked for by
+name.
 
 A prompt template is an object ready for use (`load_template`). Any other plugin is a dataclass: its fields are
-its parameters. `create` checks names and types, turns the name or `Spec` of a sub-strategy or verifier into
-that plugin, and `describe` gives the plain form back.
+its parameters. `create` checks names and types, turns the name or `Spec` of a sub-strategy, verifier or tool
+into that plugin, and `describe` gives the plain form back.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import importlib
 import importlib.metadata
 import json
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from functools import cache
@@ -24,6 +26,7 @@ from typing import TYPE_CHECKING, Final, Literal, NoReturn, cast, get_args, get_
 from ttscale.errors import ConfigError, ParameterError, PluginError, UnknownPlugin
 from ttscale.strategy import Strategy
 from ttscale.template import Template
+from ttscale.tools.tool import Tool, ToolServer
 from ttscale.types import JSON
 from ttscale.verifier import Verifier
 
@@ -32,7 +35,7 @@ if TYPE_CHECKING:
 
 # pydantic and yaml are imported where values are read: with them `ttscale --help` takes half as long again.
 
-Kind = Literal["strategies", "verifiers", "backends", "benchmarks", "commands", "templates"]
+Kind = Literal["strategies", "verifiers", "backends", "benchmarks", "commands", "templates", "tools"]
 
 SINGULAR: Final[Mapping[Kind, str]] = {
     "strategies": "strategy",
@@ -41,6 +44,7 @@ SINGULAR: Final[Mapping[Kind, str]] = {
     "benchmarks": "benchmark",
     "commands": "command",
     "templates": "template",
+    "tools": "tool",
 }
 
 _BUILTIN_MODULES: Final[Mapping[Kind, tuple[str, ...]]] = {
@@ -50,13 +54,19 @@ _BUILTIN_MODULES: Final[Mapping[Kind, tuple[str, ...]]] = {
     "benchmarks": ("ttscale_evals.benchmarks",),
     "commands": ("ttscale_evals.commands",),
     "templates": ("ttscale_strategies.templates", "ttscale_verifiers.templates"),
+    "tools": ("ttscale.tools",),
 }
 
 _PLAIN: Final = re.compile(r"[\w./+-][\w ./:+-]*")
 """Texts that need no quotation marks in a spec, if they are not read as something else."""
 
 # A field of one of these types takes a name or Spec of that kind of plugin.
-_NESTED: Final[Mapping[object, Kind]] = {Strategy: "strategies", Verifier: "verifiers"}
+_NESTED: Final[Mapping[object, Kind]] = {
+    Strategy: "strategies",
+    Verifier: "verifiers",
+    Tool: "tools",
+    ToolServer: "tools",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +223,12 @@ def create_verifier(spec: str | Spec) -> Verifier:
     return cast("Verifier", create("verifiers", parsed.name, parsed.params))
 
 
+def create_tool(spec: str | Spec) -> Tool | ToolServer:
+    """Build a tool, or a server of tools, from its spec: ``"search:path=corpus.jsonl"`` say."""
+    parsed = Spec.parse(spec) if isinstance(spec, str) else spec
+    return cast("Tool | ToolServer", create("tools", parsed.name, parsed.params))
+
+
 def build(cls: type, params: Mapping[str, JSON], *, label: str) -> object:
     """Build a dataclass from plain parameters, checking names and types.
 
@@ -245,7 +261,7 @@ def _is_required(field: Field[object]) -> bool:
 def _convert(hint: object, value: JSON, label: str) -> object:
     """Turn a plain value into what a field's type wants."""
     for protocol, kind in _NESTED.items():
-        if hint is protocol or protocol in get_args(hint):
+        if hint is protocol or protocol in _inner(hint):
             if get_origin(hint) is tuple:
                 return _nested_tuple(kind, value, label)
             if value is None and hint is not protocol:
@@ -261,6 +277,11 @@ def _convert(hint: object, value: JSON, label: str) -> object:
         raise ParameterError(
             f"{label}={value!r} is wrong: {first['msg'][0].lower()}{first['msg'][1:]}."
         ) from error
+
+
+def _inner(hint: object) -> set[object]:
+    """Return what a union or a tuple is made of; a tuple's union is taken apart too."""
+    return {inner for part in get_args(hint) for inner in (part, *get_args(part))}
 
 
 def _adapter(hint: object) -> TypeAdapter[object]:
@@ -301,19 +322,30 @@ def describe(plugin: object) -> Spec:
     """
     cls = type(plugin)
     path = f"{cls.__module__}:{cls.__qualname__}"
-    for kind in ("strategies", "verifiers", "backends", "benchmarks"):
+    for kind in ("strategies", "verifiers", "backends", "benchmarks", "tools"):
         for name, target in names(kind).items():
             if target == path:
-                return Spec(name, {f.name: _plain(getattr(plugin, f.name)) for f in fields(plugin)})  # type: ignore[arg-type]  # registered plugins are dataclasses
+                shown = [f.name for f in fields(plugin) if f.init]  # type: ignore[arg-type]  # a dataclass
+                return Spec(name, {field: _plain(getattr(plugin, field)) for field in shown})
     raise PluginError(f"{path} is not a registered plugin, so it cannot be described by name")
 
 
 def _plain(value: object) -> JSON:
-    if isinstance(value, Strategy | Verifier):
+    if isinstance(value, Strategy | Verifier | Tool | ToolServer):
         nested = describe(value)
         return {"name": nested.name, "params": nested.params}
     if is_dataclass(value) and not isinstance(value, type):
         return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
     if isinstance(value, tuple | list | frozenset | set):
         return [_plain(item) for item in value]
+    if callable(value):
+        return _import_path(value)
     return cast("JSON", value)
+
+
+def _import_path(function: object) -> str:
+    """Return where a function can be imported from, ``"package.module:function"``."""
+    module, name = getattr(function, "__module__", ""), getattr(function, "__qualname__", "")
+    if module and name.isidentifier() and getattr(sys.modules.get(module), name, None) is function:
+        return f"{module}:{name}"
+    raise PluginError(f"{function!r} cannot be imported by name, so it cannot be described")

@@ -270,5 +270,5 @@ def test_what_is_to_be_listed_must_be_a_kind(capsys: pytest.CaptureFixture[str])
     assert main(["list", "strategys"]) == 2
     assert capsys.readouterr().err == (
         "error: 'strategys' cannot be listed; write `ttscale list` with one of "
-        "strategies, verifiers, benchmarks, backends.\n"
+        "strategies, verifiers, benchmarks, backends, tools.\n"
     )

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ttscale.cli.plugins import PluginInfo
     from ttscale.registry import Kind
 
-_KINDS: Final = ("strategies", "verifiers", "benchmarks", "backends")
+_KINDS: Final = ("strategies", "verifiers", "benchmarks", "backends", "tools")
 
 
 def list_plugins(

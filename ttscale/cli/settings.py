@@ -10,6 +10,7 @@ from ttscale import registry
 from ttscale.errors import ParameterError
 from ttscale.registry import Spec
 from ttscale.strategy import Strategy
+from ttscale.tools.tool import Tool, ToolServer
 from ttscale.types import JSON
 from ttscale.verifier import Verifier
 
@@ -65,7 +66,7 @@ def plain_default(value: object) -> JSON:
         return {str(key): plain_default(item) for key, item in items.items()}
     if isinstance(value, tuple | list | set | frozenset):
         return [plain_default(item) for item in cast("Sequence[object]", value)]
-    if isinstance(value, Strategy | Verifier):
+    if isinstance(value, Strategy | Verifier | Tool | ToolServer):
         nested = registry.describe(value)
         return {"name": nested.name, "params": nested.params}
     if is_dataclass(value) and not isinstance(value, type):

@@ -1,16 +1,16 @@
-"""The tool protocol, and tools made of Python functions."""
+"""The tool protocol."""
 
 from __future__ import annotations
 
-import asyncio
-import inspect
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Protocol, cast
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
-from pydantic import ConfigDict, ValidationError, validate_call
-
+from ttscale.tools.text import MAX_CHARACTERS, observed, written
 from ttscale.types import JSON
+
+if TYPE_CHECKING:
+    from ttscale.tasks import TaskKeeper
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,8 +19,34 @@ class ToolResult:
 
     value: JSON = None
     error: str | None = None
+    is_transient: bool = False
+    """Of an error: whether the same call may succeed later."""
+    usd: float = 0.0
+    """What the call cost, in US dollars; 0 for one whose result was there already."""
+    waited_seconds: float = 0.0
+    """How long the call waited for its turn, >= 0."""
+    is_reused: bool = False
+    """Whether it is the result of an identical call."""
+
+    @property
+    def text(self) -> str:
+        """The observation for a model; see `shown`."""
+        return self.shown()
+
+    def shown(self, max_characters: int = MAX_CHARACTERS) -> str:
+        """Return what a model is shown: an error, a text as it is, any other value as JSON.
+
+        Control characters are written out, and a long text loses its middle. Nothing in it is interpreted: a
+        ``$2`` stays these two characters.
+
+        Args:
+            max_characters: of the observation, >= 0; the note that says how many are missing comes on top.
+        """
+        told = written(self.value) if self.error is None else f"Error: {self.error}"
+        return observed(told, max_characters)
 
 
+@runtime_checkable
 class Tool(Protocol):
     """Something a model may call by name with JSON arguments."""
 
@@ -31,46 +57,31 @@ class Tool(Protocol):
 
     @property
     def description(self) -> str:
-        """What it does, in a sentence."""
+        """What it does, in a sentence or a paragraph."""
         ...
 
-    async def call(self, arguments: Mapping[str, JSON]) -> ToolResult:
-        """Call it. Failures are results with `error` set, never exceptions."""
+    @property
+    def parameters(self) -> Mapping[str, JSON]:
+        """JSON Schema of its arguments: ``{"type": "object", "properties": …}``, properties in order."""
+        ...
+
+    async def call(self, arguments: Mapping[str, JSON], /) -> ToolResult:
+        """Check the arguments and call it. Failures are results with `error` set, never exceptions."""
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FunctionTool:
-    """A tool made of a Python function; arguments are checked against its type hints.
+@runtime_checkable
+class ToolServer(Protocol):
+    """Something that is connected to, and then says which tools it has."""
 
-    A plain function runs in a thread, a coroutine function on the event loop. A thread cannot be stopped: after
-    a time-out the call fails at once, while the thread ends when the function does.
-    """
+    async def connect(self, keeper: TaskKeeper, /) -> Sequence[Tool]:
+        """Return its tools, over a connection that lives as long as the keeper; another call uses the same.
 
-    function: Callable[..., JSON | Awaitable[JSON]]
-    timeout_seconds: float = 30.0
-    name: str = field(default="")
-    description: str = field(default="")
+        Raises:
+            ConfigError: it does not start, or cannot be reached.
+        """
+        ...
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "name", self.name or self.function.__name__)
-        if not self.description:
-            object.__setattr__(self, "description", (inspect.getdoc(self.function) or "").partition("\n")[0])
 
-    async def call(self, arguments: Mapping[str, JSON]) -> ToolResult:
-        """Call the function; wrong arguments, exceptions and time-outs come back as errors."""
-        checked = validate_call(config=ConfigDict(arbitrary_types_allowed=True))(self.function)
-        try:
-            async with asyncio.timeout(self.timeout_seconds):
-                if inspect.iscoroutinefunction(self.function):
-                    value = await cast("Awaitable[JSON]", checked(**arguments))
-                else:
-                    value = await asyncio.to_thread(cast("Callable[..., JSON]", checked), **arguments)
-        except TimeoutError:
-            return ToolResult(error=f"{self.name} took longer than {self.timeout_seconds:g} s")
-        except ValidationError as error:
-            wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-            return ToolResult(error=f"{self.name} was called with wrong arguments: {wrong}")
-        except Exception as error:  # whatever a tool raises is an observation for the model
-            return ToolResult(error=f"{self.name} failed: {type(error).__name__}: {error}")
-        return ToolResult(value=value)
+Tools: TypeAlias = tuple[Tool | ToolServer, ...]
+"""What a strategy's field `tools` holds."""
