@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final, cast
@@ -83,19 +83,47 @@ def to_problems(
     Raises:
         DataError: a record lacks its question or answer, two have the same id, or there are none.
     """
+    settled: Columns | None = None
+
+    def make(record: Record, number: int) -> Problem:
+        nonlocal settled
+        settled = settled or columns.found_in(record)
+        return _problem(record, settled, f"{name}-{number}", instruction)
+
+    return made_of(records, make, name=name, limit=limit, seed=seed)
+
+
+def made_of(
+    records: Iterable[Record],
+    make: Callable[[Record, int], Problem],
+    *,
+    name: str,
+    limit: int | None = None,
+    seed: int | None = None,
+) -> Iterator[Problem]:
+    """Yield what is made of each record.
+
+    Args:
+        records: one a problem.
+        make: makes a problem of a record and its number, from 1.
+        name: of the benchmark.
+        limit: at most so many.
+        seed: with a limit, draw that many at random, in file order; ``None``: the first ones.
+
+    Raises:
+        DataError: two problems have the same id, or there are none.
+    """
     if limit is not None and seed is not None:
         records = _drawn(list(records), limit, seed)
-    settled: Columns | None = None
     places: dict[str, str] = {}
     for number, record in enumerate(islice(records, limit), start=1):
-        settled = settled or columns.found_in(record)
-        problem = _problem(record, settled, f"{name}-{number}", instruction)
+        problem = make(record, number)
         if problem.id in places:
             both = f"{places[problem.id]} and {record.place}"
             raise DataError(f"{both} have the same id {problem.id!r}; make them differ or say id=FIELD.")
         places[problem.id] = record.place
         yield problem
-    if settled is None:
+    if not places:
         raise DataError(f"the benchmark {name!r} holds no problems; check its path and the limit.")
 
 

@@ -33,7 +33,7 @@ _DERIVED: Final = (
     *("critical_path_tokens", "critical_path_tokens_per_problem"),
     *("critical_path_seconds", "critical_path_seconds_per_problem"),
     *("kv_token_steps", "kv_token_steps_per_problem", "kv_byte_steps", "usd"),
-    *("sharing", "sharing_by_model"),
+    *("sharing", "sharing_by_model", "measures"),
 )
 _MODELLED: Final = (
     *("flops", "peak_kv_tokens", "peak_kv_bytes"),

@@ -1,0 +1,3 @@
+"""Benchmarks for agents: problems that come with tools, plans whose shape is known, and their own measures."""
+
+from __future__ import annotations
