@@ -10,7 +10,7 @@ export PYTHON
 unexport PYTHONDONTWRITEBYTECODE
 
 MODEL := $(if $(BACKEND),$(BACKEND):abacus,abacus)
-QUICK_TESTS := $(BIN)/python -m pytest -m "not integration" --ignore=tests/integration --ignore=tests/browser --numprocesses auto --maxprocesses 4
+PARALLEL_TESTS := $(BIN)/python -m pytest --ignore=tests/integration --ignore=tests/browser --numprocesses auto --maxprocesses 4
 OUT ?= runs/demo-$(shell date +%Y%m%d-%H%M%S)
 
 .PHONY: help setup demo test test-fast lint format clean
@@ -26,11 +26,11 @@ demo: setup  ## Evaluate three strategies on three benchmarks and write a report
 
 test: setup  ## Run every test, real engines, server and browser included.
 	@scripts/setup-browser
-	$(QUICK_TESTS) --hypothesis-profile=thorough
+	$(PARALLEL_TESTS) -m "not integration" --hypothesis-profile=thorough
 	$(BIN)/python -m pytest -m integration
 
 test-fast: setup  ## Run the quick tests only.
-	$(QUICK_TESTS)
+	$(PARALLEL_TESTS) -m "not integration and not slow"
 
 lint: setup  ## Lint, check formatting and types.
 	$(BIN)/ruff check .

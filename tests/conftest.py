@@ -8,7 +8,7 @@ import pytest
 from hypothesis import settings
 
 # Examples of each property: few each time, more with `--hypothesis-profile=thorough`, as in `make test`.
-settings.register_profile("quick", max_examples=40, deadline=None)
+settings.register_profile("quick", max_examples=25, deadline=None)
 settings.register_profile("thorough", max_examples=100, deadline=None)
 settings.load_profile("quick")
 
@@ -21,6 +21,12 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hide the settings of whoever runs the tests."""
     for name in [name for name in os.environ if name.startswith("TTSCALE_")]:
         monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def thorough(pytestconfig: pytest.Config) -> bool:
+    """Whether more than the quick check of a contract is wanted, as in `make test`."""
+    return pytestconfig.getoption("--hypothesis-profile") == "thorough"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

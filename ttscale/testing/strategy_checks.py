@@ -5,18 +5,21 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Final, TypeVar
 
 from ttscale.budget import Budget
 from ttscale.strategy import Strategy
+from ttscale.testing import characters
 from ttscale.testing.clauses import Clause, expect, hold_to
 from ttscale.testing.plugin_checks import check_plugin
 from ttscale.testing.script import Reply, Rule, Script, noisy_answers, reply_of
-from ttscale.testing.trial import ABORT_SECONDS, Result, Trial
+from ttscale.testing.trial import ABORT_SECONDS, Rephrasing, Result, Trial
 from ttscale.types import Candidate, Outcome, Problem, Prompt
 from ttscale.virtual import BlockingWorkers, VirtualLoop, run_virtual
+
+T = TypeVar("T")
 
 _ORDERS: Final = 20
 _HANGS_AFTER_SECONDS: Final = 1e6
@@ -43,6 +46,7 @@ async def check_strategy(
     undecided: Script = distinct,
     models: Sequence[str] = (),
     depends_on_arrival: bool = False,
+    thorough: bool = True,
 ) -> list[str]:
     """Hold a strategy to its contract on a scripted engine.
 
@@ -54,6 +58,8 @@ async def check_strategy(
         undecided: replies that give it no reason to stop early, so that it draws `max_samples()`.
         models: names of the other models that it asks; the scripts are theirs too.
         depends_on_arrival: whether it says of itself that its answer depends on which sample ends first.
+        thorough: whether all orders of completion, budgets, deadlines and moments of cancelling are tried, or
+            about a third of them.
 
     Returns:
         The promises that were checked.
@@ -65,7 +71,8 @@ async def check_strategy(
     on_virtual_clock = isinstance(asyncio.get_running_loop(), VirtualLoop)
     with BlockingWorkers() as workers:
         trial = Trial(strategy=strategy, problem=problem, script=script, workers=workers, models=tuple(models))
-        work = hold_to(clauses, Case(trial=trial, undecided=undecided), seconds=_HANGS_AFTER_SECONDS)
+        case = Case(trial=trial, undecided=undecided, thorough=thorough)
+        work = hold_to(clauses, case, seconds=_HANGS_AFTER_SECONDS)
         await (work if on_virtual_clock else asyncio.to_thread(run_virtual, work))
     return [clause.promise for clause in clauses]
 
@@ -76,12 +83,18 @@ class Case:
 
     trial: Trial
     undecided: Script
+    thorough: bool
     _results: dict[str, Result] = field(default_factory=dict[str, Result])
 
     @property
     def whole(self) -> Trial:
         """The trial in which nothing lets the strategy stop early."""
         return self.trial.with_(script=self.undecided)
+
+    def some(self, values: Iterable[T]) -> list[T]:
+        """Return the values to try: all, or every third and the last."""
+        given = list(values)
+        return given if self.thorough else [*given[:-1:3], given[-1]]
 
     async def result(self) -> Result:
         """Run the trial as it is; the next time its result is remembered."""
@@ -104,6 +117,27 @@ async def _is_plain_configuration(case: Case) -> None:
     check_plugin(case.trial.strategy, "strategies", Strategy)
 
 
+# ── what it asks ──────────────────────────────────────────────────────────────────────────────────────────
+
+_MARK: Final = " Whoever reads this was handed it."
+
+
+async def _asks_what_it_is_handed(case: Case) -> None:
+    def script(prompt: Prompt, seed: int, ordinal: int) -> Reply:
+        messages = [replace(one, content=one.content.replace(_MARK, "")) for one in prompt.messages]
+        text = None if prompt.text is None else prompt.text.replace(_MARK, "")
+        return reply_of(case.undecided, replace(prompt, messages=tuple(messages), text=text), seed, ordinal)
+
+    strategy = Rephrasing(strategy=case.trial.strategy, mark=_MARK)
+    asked = (await case.trial.with_(strategy=strategy, script=script).run()).prompts
+    texts = [characters.decode(characters.encode(prompt)) for prompt in asked]
+    expect(any(_MARK in text for text in texts), f"none of {len(texts)} prompts has what it was handed")
+    prompt = case.trial.problem.prompt
+    question = prompt.question or characters.decode(characters.encode(prompt))
+    for text in texts:
+        expect(text.count(question) == text.count(question + _MARK), f"it asks in other words: {text!r}")
+
+
 # ── determinism ───────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -123,11 +157,11 @@ def _timeless(outcome: Outcome) -> Outcome:
 
 async def _ignores_order(case: Case) -> None:
     results = list[Result]()
-    for order in range(_ORDERS):
+    for order in case.some(range(_ORDERS)):
         trial = case.trial.with_(order=order, batch_size=64 if order % 2 == 0 else 3)
         results.append(await trial.run())
     first = results[0].outcome
-    for order, result in enumerate(results):
+    for order, result in zip(case.some(range(_ORDERS)), results, strict=True):
         _expect_same(first, result.outcome, f"order {order}")
 
 
@@ -189,7 +223,7 @@ async def _keeps_budget(case: Case) -> None:
     budgets += [Budget(flops=full.flops * part) for part in (1e-6, 0.1, 0.5, 0.9) if full.flops]
     # One ledger keeps the problem's limits and the engine's: each size is tried as one, and as the other.
     trials = (case.trial, case.whole)
-    for number, budget in enumerate(budgets):
+    for number, budget in enumerate(case.some(budgets)):
         _check_within(await trials[number % 2].run(budget), budget)
         _check_within(await trials[1 - number % 2].with_(engine_budget=budget).run(), budget)
 
@@ -247,7 +281,7 @@ def failing(script: Script, share: float) -> Rule:
 
 async def _survives_failures(case: Case) -> None:
     for script in (case.trial.script, case.undecided):
-        for order in range(5):
+        for order in case.some(range(5)):
             await case.trial.with_(script=failing(script, 0.5), order=order).run()
     outcome = (await case.trial.with_(script=failing(case.trial.script, 1.0)).run()).outcome
     expect(outcome.answer is None, f"every sample failed, and it answered {outcome.answer!r}")
@@ -261,7 +295,7 @@ async def _survives_silence(case: Case) -> None:
 
 async def _can_be_cancelled(case: Case) -> None:
     seconds = (await case.whole_result()).outcome.seconds
-    for part in (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99):
+    for part in case.some((0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99)):
         async with case.whole.with_(batch_size=5).stage() as stage, asyncio.TaskGroup() as group:
             solving = group.create_task(stage.engine.solve(case.trial.problem, strategy=case.trial.strategy))
             await asyncio.sleep(part * seconds)
@@ -275,7 +309,7 @@ async def _can_be_cancelled(case: Case) -> None:
 
 async def _keeps_deadlines(case: Case) -> None:
     seconds = (await case.whole_result()).outcome.seconds
-    for part in (0.01, 0.1, 0.3, 0.5, 0.7, 0.9, 0.999):
+    for part in case.some((0.01, 0.1, 0.3, 0.5, 0.7, 0.9, 0.999)):
         limit = part * seconds
         outcome = (await case.whole.run(Budget(seconds=limit))).outcome
         late = outcome.seconds - limit
@@ -287,6 +321,7 @@ async def _keeps_deadlines(case: Case) -> None:
 
 CLAUSES: Final[Sequence[Clause[Case]]] = (
     Clause(promise="it is a frozen, keyword-only dataclass", check=_is_plain_configuration),
+    Clause(promise="it asks the problem it is handed", check=_asks_what_it_is_handed),
     Clause(promise="the same run has the same outcome", check=_repeats),
     Clause(promise="the order of completion does not change the answer", check=_ignores_order),
     Clause(promise="others at work do not change the answer", check=_ignores_company),
