@@ -4,6 +4,18 @@ from __future__ import annotations
 
 from typing import Final
 
+from ttscale_strategies.dag import (
+    AgentBestOfN,
+    CandidatesCrossover,
+    CodeMonkeys,
+    DynamicSpeculativePlanning,
+    FlashSearcher,
+    LLMCompiler,
+    ParallelMuse,
+    PlanOverGraph,
+    ReAct,
+    WideAndDeep,
+)
 from ttscale_strategies.effort import Auto, ComputeOptimal, Saturation
 from ttscale_strategies.refine import (
     PDR,
@@ -33,6 +45,7 @@ from ttscale_strategies.search import (
     RewardGuidedSearch,
     SpeculativeSteps,
 )
+from ttscale_strategies.threads import ParallelPrompts, Threads
 from ttscale_strategies.voting import (
     SEAT,
     AdaptiveConsistency,
@@ -69,17 +82,23 @@ BUILTINS: Final = {
     "best_first": "ttscale_strategies.search.best_first:BestFirst",
     "ab_mcts": "ttscale_strategies.search.ab_mcts:ABMCTS",
     "adaptive_consistency": "ttscale_strategies.voting.adaptive_consistency:AdaptiveConsistency",
+    "agent_best_of_n": "ttscale_strategies.dag.agent_best_of_n:AgentBestOfN",
     "allocated_vote": "ttscale_strategies.voting.allocated_vote:AllocatedVote",
     "atts": "ttscale_strategies.search.atts:ATTS",
     "auto": "ttscale_strategies.effort.auto:Auto",
     "beam_search": "ttscale_strategies.search.beam_search:BeamSearch",
     "best_of_n": "ttscale_strategies.voting.best_of_n:BestOfN",
     "budget_forcing": "ttscale_strategies.voting.budget_forcing:BudgetForcing",
+    "candidates_crossover": "ttscale_strategies.dag.candidates_crossover:CandidatesCrossover",
     "cascade": "ttscale_strategies.voting.cascade:Cascade",
+    "code_monkeys": "ttscale_strategies.dag.code_monkeys:CodeMonkeys",
     "compute_optimal": "ttscale_strategies.effort.compute_optimal:ComputeOptimal",
     "confidence_vote": "ttscale_strategies.voting.confidence:ConfidenceVote",
     "deep_conf": "ttscale_strategies.voting.deep_conf:DeepConf",
     "deep_prune": "ttscale_strategies.voting.deep_prune:DeepPrune",
+    "dynamic_speculative_planning": (
+        "ttscale_strategies.dag.dynamic_speculative_planning:DynamicSpeculativePlanning"
+    ),
     "dvts": "ttscale_strategies.search.beam_search:DVTS",
     "esc": "ttscale_strategies.voting.early_stopping:EarlyStopping",
     "ets": "ttscale_strategies.search.ets:ETS",
@@ -90,6 +109,8 @@ BUILTINS: Final = {
     "mcts": "ttscale_strategies.search.mcts:MCTS",
     "model_switch": "ttscale_strategies.voting.model_switch:ModelSwitch",
     "no_thinking": "ttscale_strategies.voting.no_thinking:NoThinking",
+    "parallel_prompts": "ttscale_strategies.threads.parallel_prompts:ParallelPrompts",
+    "parallel_muse": "ttscale_strategies.dag.parallel_muse:ParallelMuse",
     "pats": "ttscale_strategies.search.pats:PATS",
     "rebase": "ttscale_strategies.search.rebase:Rebase",
     "reward_guided_search": "ttscale_strategies.search.reward_guided_search:RewardGuidedSearch",
@@ -100,8 +121,14 @@ BUILTINS: Final = {
     "self_consistency": "ttscale_strategies.voting.self_consistency:SelfConsistency",
     "shortest_majority": "ttscale_strategies.voting.shortest_majority:ShortestMajority",
     "single": "ttscale_strategies.voting.single:Single",
+    "threads": "ttscale_strategies.threads.threads:Threads",
     "styled": "ttscale_strategies.voting.styled:Styled",
     "speculative_steps": "ttscale_strategies.search.speculative_steps:SpeculativeSteps",
+    "flash_searcher": "ttscale_strategies.dag.flash_searcher:FlashSearcher",
+    "llm_compiler": "ttscale_strategies.dag.llm_compiler:LLMCompiler",
+    "plan_over_graph": "ttscale_strategies.dag.plan_over_graph:PlanOverGraph",
+    "react": "ttscale_strategies.dag.react:ReAct",
+    "wide_and_deep": "ttscale_strategies.dag.wide_and_deep:WideAndDeep",
 }
 """Built-in strategies by name, found without reinstalling."""
 
@@ -116,22 +143,28 @@ __all__ = [
     "PDR",
     "SEAT",
     "AdaptiveConsistency",
+    "AgentBestOfN",
     "AllocatedVote",
     "Auto",
     "BeamSearch",
     "BestFirst",
     "BestOfN",
     "BudgetForcing",
+    "CandidatesCrossover",
     "Cascade",
+    "CodeMonkeys",
     "ComputeOptimal",
     "ConfidenceVote",
     "DeepConf",
     "DeepPrune",
+    "DynamicSpeculativePlanning",
     "EarlyStopping",
     "FirstFinish",
+    "FlashSearcher",
     "HogwildRounds",
     "InverseEntropyVote",
     "Knockout",
+    "LLMCompiler",
     "LastFinish",
     "League",
     "Listwise",
@@ -141,6 +174,10 @@ __all__ = [
     "NoThinking",
     "PaCoRe",
     "Pairwise",
+    "ParallelMuse",
+    "ParallelPrompts",
+    "PlanOverGraph",
+    "ReAct",
     "Rebase",
     "RewardGuidedSearch",
     "Route",
@@ -153,4 +190,6 @@ __all__ = [
     "Single",
     "SpeculativeSteps",
     "Styled",
+    "Threads",
+    "WideAndDeep",
 ]

@@ -1,38 +1,31 @@
-"""What strategies share that ask a fitted table what to do: the pilots, and handing the question on."""
+"""What strategies share that ask a fitted table what to do: the pilots, and the vote that goes on from them."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from ttscale.errors import BudgetExhausted, ConfigError
 from ttscale.run import Run
 from ttscale.strategy import Strategy, demands, parts
 from ttscale.types import Outcome, Problem, Sample, Sampling, Score
 from ttscale.verifier import Verifier
+from ttscale_strategies.effort.plain_vote import plain_vote
 from ttscale_strategies.effort.table import EffortTable
+from ttscale_strategies.voting.handing_on import handed_on
 from ttscale_strategies.voting.poll import Poll, keys_of
-from ttscale_strategies.voting.rules import majority
-
-
-async def handed_on(strategy: Strategy, problem: Problem, run: Run) -> Outcome:
-    """Have a strategy answer in a run of its own; an answer that it says is known at once."""
-    async with run.child(label="chosen") as child:
-        try:
-            return await strategy.solve(problem, child)
-        finally:
-            best = child.answer_so_far
-            if best.answer is not None:
-                run.best(best.answer, key=best.key, confidence=best.confidence, text=best.text)
+from ttscale_strategies.voting.rules import is_vote_decided, majority
+from ttscale_strategies.voting.self_consistency import SelfConsistency
 
 
 def unseen(tables: Sequence[EffortTable], problem: Problem, run: Run) -> EffortTable:
-    """Return the first table that was not fitted on a problem, nor on that which the run was asked.
+    """Return the first table that was not fitted on a problem, in none of the forms in which it was asked.
 
     Raises:
         ConfigError: all of them were.
     """
-    found = next((table for table in tables if not table.has_seen(problem, run.problem)), None)
+    found = next((table for table in tables if not table.has_seen(problem, *run.asked)), None)
     if found is None:
         raise ConfigError(
             f"The problem {problem.id!r} is one of those that the table was fitted on, and what it chooses "
@@ -41,47 +34,88 @@ def unseen(tables: Sequence[EffortTable], problem: Problem, run: Run) -> EffortT
     return found
 
 
-async def ease_of(table: EffortTable, problem: Problem, run: Run, verifier: Verifier) -> float | None:
-    """Return how easy a problem is, as the table has it; ``None``: it cannot be told.
+@dataclass(slots=True)
+class Pilots:
+    """The samples by which difficulty is told, and their votes.
 
-    Raises:
-        BudgetExhausted: the budget does not buy a single pilot sample.
-        ConfigError: the table wants a pass rate, and the problem brings none.
+    Attributes:
+        run: draws them, as its first samples.
+        poll: of their answers.
     """
-    if table.difficulty == "given":
-        rate = run.problem.meta.get("pass_rate")
-        if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0.0 <= rate <= 1.0:
-            raise ConfigError(
-                f"The problem {problem.id!r} needs its pass rate, in [0, 1], in its meta field 'pass_rate' for "
-                f"this table; got {rate!r}."
-            )
-        return float(rate)
-    scored = table.difficulty == "verifier"
-    sampling = Sampling(logprobs=0 if scored and "logprobs" in verifier.needs else None)
-    async with run.child(label="pilot") as child:
-        try:
-            drawn, poll = await _drawn(table.num_pilots, problem, child, sampling)
-            if scored:
-                return _mean(await child.score(drawn, verifier))
-        finally:
-            best = child.answer_so_far
-            run.best(best.answer, key=best.key, confidence=best.confidence, text=best.text)
-    winner = majority(keys_of(poll.ballots))
-    return None if winner is None else winner.votes / len(drawn)
+
+    run: Run
+    poll: Poll = field(init=False)
+    _drawn: list[Sample] = field(default_factory=list[Sample], init=False)
+
+    def __post_init__(self) -> None:
+        self.poll = Poll(self.run)
+
+    async def ease_of(self, table: EffortTable, problem: Problem, verifier: Verifier) -> float | None:
+        """Return how easy a problem is, as a table has it; ``None``: it cannot be told.
+
+        Raises:
+            BudgetExhausted: the budget does not buy a single pilot sample.
+            ConfigError: the table wants a pass rate, and the problem brings none.
+        """
+        if table.difficulty == "given":
+            return _given(problem)
+        is_scored = table.difficulty == "verifier"
+        sampling = Sampling(logprobs=0 if is_scored and "logprobs" in verifier.needs else None)
+        async with self.run.sample(problem.prompt, n=table.num_pilots, sampling=sampling) as samples:
+            try:
+                async for sample in samples:
+                    self._drawn.append(sample)
+                    await self.poll.add(sample)
+            except BudgetExhausted:
+                if not self._drawn:
+                    raise
+                self.poll.stop_reason = "budget"
+        if is_scored:
+            ordered = sorted(self._drawn, key=lambda sample: sample.index)
+            return _mean(await self.run.score(ordered, verifier))
+        winner = majority(keys_of(self.poll.ballots))
+        return None if winner is None else winner.votes / len(self._drawn)
+
+    async def concluded(self, strategy: Strategy, problem: Problem) -> Outcome:
+        """Have a strategy answer, with the pilots' votes.
+
+        A majority of n samples draws what the pilots lack of these, and all vote. Any other strategy draws its
+        own; where it has no answer that of the pilots counts.
+        """
+        vote = plain_vote(strategy)
+        if vote is not None and self._drawn:
+            return await self._voted(vote, problem)
+        outcome = await handed_on(strategy, problem, self.run, label="chosen")
+        if outcome.answer is not None or not self._drawn:
+            return outcome
+        return replace(self.poll.outcome(), stop_reason=outcome.stop_reason)
+
+    async def _voted(self, vote: SelfConsistency, problem: Problem) -> Outcome:
+        """Return the vote of so many samples, or of the pilots where these are more."""
+        poll, missing = self.poll, vote.n - len(self._drawn)
+
+        def is_decided() -> bool:
+            votes = {ballot.sample.index: ballot.key for ballot in poll.ballots}
+            return vote.stop == "decided" and is_vote_decided(votes, set(range(vote.n)) - set(votes))
+
+        if missing <= 0 or poll.stop_reason == "budget":
+            return poll.outcome()
+        if is_decided():
+            poll.stop_reason = "decided"
+            return poll.outcome()
+        async with self.run.sample(problem.prompt, n=missing, sampling=vote.sampling()) as samples:
+            await poll.hear(samples, until=is_decided, num_expected=vote.n)
+        return poll.outcome()
 
 
-async def _drawn(num: int, problem: Problem, run: Run, sampling: Sampling) -> tuple[list[Sample], Poll]:
-    """Return so many samples in the order of their indices, fewer if the budget ends, and their poll."""
-    drawn, poll = list[Sample](), Poll(run)
-    async with run.sample(problem.prompt, n=num, sampling=sampling) as samples:
-        try:
-            async for sample in samples:
-                drawn.append(sample)
-                await poll.add(sample)
-        except BudgetExhausted:
-            if not drawn:
-                raise
-    return sorted(drawn, key=lambda sample: sample.index), poll
+def _given(problem: Problem) -> float:
+    rate = problem.meta.get("pass_rate")
+    if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0.0 <= rate <= 1.0:
+        raise ConfigError(
+            f"The problem {problem.id!r} needs its pass rate, in [0, 1], in its meta field 'pass_rate' for "
+            f"this table; got {rate!r}."
+        )
+    return float(rate)
 
 
 def _mean(scores: Sequence[Score]) -> float:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from ttscale.run import Run
 from ttscale.types import Outcome, Problem
 from ttscale_strategies.checks import require_positive
-from ttscale_strategies.effort._tabled import handed_on
+from ttscale_strategies.effort._tabled import Pilots
 from ttscale_strategies.effort.compute_optimal import TableOptions
 from ttscale_strategies.effort.rules import Compute, Family, family_recipe
 from ttscale_strategies.effort.table import Choice, EffortTable, strategy_of
+from ttscale_strategies.voting.handing_on import handed_on
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,9 +24,9 @@ class Auto(TableOptions):
     samples are played through for each difficulty and budget. Without one it is the paper's recipe for a
     `family` that you name (`family_recipe`): ``auto:family=long,compute=low``.
 
-    Cost: the pilots and the chosen strategy's; without a table, the recipe's. `confidence` is the strategy's.
-    What was chosen, and why in a sentence, is in the trace (`chosen`, `reason`). Like `compute_optimal` it
-    refuses questions that its tables were fitted on.
+    Cost: that of `compute_optimal`, whose pilots vote too; without a table, the recipe's. `confidence` is the
+    strategy's. What was chosen, and why in a sentence, is in the trace (`chosen`, `reason`). Like
+    `compute_optimal` it refuses questions that its tables were fitted on.
 
     Departure: in the paper difficulty and budget are known beforehand; here difficulty is told by pilots.
     """
@@ -48,13 +49,14 @@ class Auto(TableOptions):
 
     async def solve(self, problem: Problem, run: Run) -> Outcome:
         """Choose, say why, and do it. Errors as `ComputeOptimal.solve`."""
-        if self.tables:
-            table, ease, choice = await self._looked_up(problem, run)
-            chosen, reason = choice.strategy, explained(table, ease, choice)
-        else:
+        if not self.tables:
             chosen, reason = self._recipe
-        run.note(chosen=chosen, reason=reason)
-        return await handed_on(self._choosable.get(chosen) or strategy_of(chosen), problem, run)
+            run.note(chosen=chosen, reason=reason)
+            return await handed_on(strategy_of(chosen), problem, run, label="chosen")
+        pilots = Pilots(run)
+        table, ease, choice = await self._looked_up(problem, pilots)
+        run.note(reason=explained(table, ease, choice))
+        return await pilots.concluded(self._choosable[choice.strategy], problem)
 
     @property
     def _recipe(self) -> tuple[str, str]:

@@ -12,7 +12,8 @@ from ttscale.run import Run
 from ttscale.strategy import Strategy
 from ttscale.types import Outcome, Problem
 from ttscale.verifier import Verifier
-from ttscale_strategies.effort._tabled import all_demands, ease_of, handed_on, unseen
+from ttscale_strategies.effort._tabled import Pilots, all_demands, unseen
+from ttscale_strategies.effort.plain_vote import plain_vote
 from ttscale_strategies.effort.table import Choice, EffortTable, load_table, strategy_of
 from ttscale_strategies.voting import SelfConsistency
 
@@ -25,7 +26,7 @@ class TableOptions:
     """JSON files of `fit_effort_table`; the first one that was not fitted on the question is asked, so that the
     tables of two folds serve all questions of both."""
     tokens: int | None = None
-    """Budget to look up, >= 1, as mean tokens a question, pilots not counted; ``None``: what is left of the
+    """Budget to look up, >= 1, as mean tokens a question, pilots counted; ``None``: what is left of the
     question's token budget, and without one the greatest in the table."""
     verifier: Verifier = field(default_factory=lambda: create_verifier("confidence"))
     """Scores the pilots of a table whose difficulty is ``"verifier"``."""
@@ -53,16 +54,24 @@ class TableOptions:
         return all_demands(list(self._choosable.values()))
 
     def _most_samples(self) -> int | None:
-        """Return the most pilots and the most samples of any strategy of the tables."""
-        most = [strategy.max_samples() for strategy in self._choosable.values()]
-        pilots = max((table.num_pilots for table in self._loaded), default=0)
-        return None if None in most else pilots + max((number or 0 for number in most), default=0)
+        """Return the most that any table's pilots and any of its strategies draw."""
+        most = [self._with_pilots(table, choice) for table in self._loaded for choice in table.choices]
+        return None if None in most else max((number or 0 for number in most), default=0)
 
-    async def _looked_up(self, problem: Problem, run: Run) -> tuple[EffortTable, float | None, Choice]:
+    def _with_pilots(self, table: EffortTable, choice: Choice) -> int | None:
+        """Return the most samples of a choice; pilots are among those of a plain vote."""
+        strategy = self._choosable[choice.strategy]
+        vote, most = plain_vote(strategy), strategy.max_samples()
+        if vote is not None:
+            return max(table.num_pilots, vote.n)
+        return None if most is None else table.num_pilots + most
+
+    async def _looked_up(self, problem: Problem, pilots: Pilots) -> tuple[EffortTable, float | None, Choice]:
         """Return the table that has not seen the problem, how easy the problem is, and what is best for it."""
+        run = pilots.run
         table = unseen(self._loaded, problem, run)
-        ease = await ease_of(table, problem, run, self.verifier)
         tokens = run.budget.remaining.tokens if self.tokens is None else self.tokens
+        ease = await pilots.ease_of(table, problem, self.verifier)
         choice = table.choice(ease, tokens)
         run.note(ease=ease, difficulty_bin=choice.difficulty_bin, chosen=choice.strategy)
         return table, ease, choice
@@ -78,12 +87,16 @@ class ComputeOptimal(TableOptions):
     problem's ``meta["pass_rate"]`` (the oracle). Tables are made by
     `ttscale_strategies.effort.fit_effort_table` or ``benchmarks/effort.py``.
 
-    Cost: the pilots and the chosen strategy's. `confidence` is the strategy's. What was chosen is in the trace
-    (`ease`, `difficulty_bin`, `chosen`). A question that all tables were fitted on is refused: the error ends
-    the run before a token is spent.
+    Pilots vote. Where the table chooses a plain majority of n samples, `single` or `self_consistency`, they are
+    the first of the n, and if they are as many or more nothing else is drawn. Any other strategy draws its own
+    samples, and the pilots answer if it does not.
+
+    Cost: max(pilots, n) samples where a plain majority is chosen; else the pilots and the chosen strategy's.
+    `confidence` is the strategy's. What was chosen is in the trace (`ease`, `difficulty_bin`, `chosen`). A
+    question that all tables were fitted on is refused: the error ends the run before a token is spent.
 
     Departures: the paper does not count what telling the difficulty costs (2048 samples, or as many scores);
-    here pilots count against the budget, and their answers are no votes. Without a table, `otherwise` answers.
+    here pilots count against the budget. Without a table, `otherwise` answers.
     """
 
     otherwise: Strategy = field(default_factory=lambda: SelfConsistency(n=16))
@@ -102,5 +115,6 @@ class ComputeOptimal(TableOptions):
         """
         if not self.tables:
             return await self.otherwise.solve(problem, run)
-        _, _, choice = await self._looked_up(problem, run)
-        return await handed_on(self._choosable[choice.strategy], problem, run)
+        pilots = Pilots(run)
+        _, _, choice = await self._looked_up(problem, pilots)
+        return await pilots.concluded(self._choosable[choice.strategy], problem)

@@ -23,12 +23,12 @@ Difficulty: TypeAlias = Literal["agreement", "verifier", "given"]
 """What tells how easy a question is, in [0, 1]: the share of pilot samples that agree, their mean score by a
 verifier, or the pass rate in the problem's ``meta["pass_rate"]`` (the oracle)."""
 
-FORMAT: Final = "ttscale effort 1"
+FORMAT: Final = "ttscale effort 2"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What a strategy came to on a question, or what it comes to on average."""
+    """What pilots and a strategy came to on a question, or what they come to on average."""
 
     correct: float
     """In [0, 1]."""

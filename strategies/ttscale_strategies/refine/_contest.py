@@ -16,10 +16,12 @@ from ttscale_strategies.refine._judge import Judge
 from ttscale_strategies.refine._judge_options import ComparingOptions
 from ttscale_strategies.refine._showing import shown_text
 from ttscale_strategies.refine.rules import Side, Tally, shown_swapped
+from ttscale_strategies.refine.rules.league import Meeting
 from ttscale_strategies.voting.poll import Ballot, Poll, keys_of
 from ttscale_strategies.voting.rules import Majority
 
 MeetingId = TypeVar("MeetingId", bound=Hashable)
+OptionsT = TypeVar("OptionsT", bound=ComparingOptions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ class Standing(Generic[MeetingId]):
     """Of candidates that can still win, the greatest is best so far; of equals who has more votes."""
 
 
-class Contest(ABC, Generic[MeetingId]):
+class Contest(ABC, Generic[MeetingId, OptionsT]):
     """One problem's candidates and what the judge said of them.
 
     Everything follows from which samples have ended and what the comparisons named: with each of these the
@@ -42,14 +44,14 @@ class Contest(ABC, Generic[MeetingId]):
     aborted in the engine. Candidates that never come, as the budget does not buy them, have no answer.
 
     Args:
-        options: of the strategy.
+        options: the strategy.
         run: whose budget is spent; hears the best answer so far.
     """
 
-    def __init__(self, options: ComparingOptions, run: Run) -> None:
+    def __init__(self, options: OptionsT, run: Run) -> None:
+        self.options = options
         self.run = run
         self.tallies: dict[MeetingId, Tally] = {}
-        self._options = options
         self._judge = Judge(options, run)
         self._poll = Poll(run, self._share_of_votes, electorate=self._chosen)
         self._running: dict[MeetingId, list[asyncio.Task[None]]] = {}
@@ -72,7 +74,7 @@ class Contest(ABC, Generic[MeetingId]):
         """The answer keys of the candidates that exist, by index."""
         keys = {ballot.sample.index: ballot.key for ballot in self._poll.ballots}
         if self._is_closed:
-            keys = {index: keys.get(index) for index in range(self._options.n)}
+            keys = {index: keys.get(index) for index in range(self.options.n)}
         return keys
 
     async def outcome(self, problem: Problem) -> Outcome:
@@ -81,9 +83,9 @@ class Contest(ABC, Generic[MeetingId]):
         Raises:
             BudgetExhausted: the budget does not buy a single sample.
         """
-        sampling = self._options.sampling()
+        sampling = self.options.sampling()
         async with (
-            self.run.sample(problem.prompt, n=self._options.n, sampling=sampling) as samples,
+            self.run.sample(problem.prompt, n=self.options.n, sampling=sampling) as samples,
             asyncio.TaskGroup() as group,
         ):
             group.create_task(self._draw(samples, group))
@@ -100,7 +102,7 @@ class Contest(ABC, Generic[MeetingId]):
     async def _draw(self, samples: SampleBlock, group: asyncio.TaskGroup) -> None:
         proceed = partial(self._proceed, samples, group)
         try:
-            await self._poll.hear(samples, until=proceed, num_expected=self._options.n)
+            await self._poll.hear(samples, until=proceed, num_expected=self.options.n)
         except BudgetExhausted as error:
             self._nothing = error
             return
@@ -115,7 +117,7 @@ class Contest(ABC, Generic[MeetingId]):
         best = self._poll.outcome()
         self.run.best(best.answer, key=best.key, confidence=best.confidence, text=best.text)
         if self._standing.champion is not None:
-            if len(self._poll.ballots) < self._options.n and not self._is_closed:
+            if len(self._poll.ballots) < self.options.n and not self._is_closed:
                 self._poll.stop_reason = "decided"
             self._end(samples)
             return True
@@ -130,8 +132,8 @@ class Contest(ABC, Generic[MeetingId]):
         self, meeting: MeetingId, pair: tuple[int, int], samples: SampleBlock, group: asyncio.TaskGroup
     ) -> None:
         shown = {ballot.sample.index: ballot for ballot in self._poll.ballots}
-        first, second = (shown_text(shown[index], self._options.show) for index in pair)
-        orders = shown_swapped(self._options.num_comparisons)
+        first, second = (shown_text(shown[index], self.options.show) for index in pair)
+        orders = shown_swapped(self.options.num_comparisons)
         self._begun.add(meeting)
         self._running[meeting] = [
             group.create_task(self._compare(meeting, (first, second), is_swapped, count, samples, group))
@@ -201,3 +203,11 @@ class Contest(ABC, Generic[MeetingId]):
             return None
         keys = [other for other in keys_of(self._poll.ballots) if other is not None]
         return Majority(key, keys.count(key), len(keys))
+
+
+class PairContest(Contest[Meeting, OptionsT]):
+    """A contest whose meetings are known by their two candidates, in their order."""
+
+    def label(self, meeting: Meeting) -> str:
+        """Return the two candidates."""
+        return f"{meeting[0]} and {meeting[1]}"

@@ -41,18 +41,17 @@ class Knockout(ComparingOptions):
         return await _Knockout(self, run).outcome(problem)
 
 
-class _Knockout(Contest[int]):
+class _Knockout(Contest[int, Knockout]):
     """Meetings are known by their number in the bracket."""
 
     def __init__(self, options: Knockout, run: Run) -> None:
         super().__init__(options, run)
-        self._knockout = options
         self._seed = run.rng.getrandbits(63)
         self._bracket = knockout_bracket(options.n)
 
     def standing(self) -> Standing[int]:
         """Return which pairs meet next; those beaten are out."""
-        options, keys = self._knockout, self.keys
+        options, keys = self.options, self.keys
         found = knockout_standing(
             options.n,
             keys,

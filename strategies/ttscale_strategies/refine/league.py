@@ -7,7 +7,7 @@ from typing import Final
 
 from ttscale.run import Run
 from ttscale.types import Outcome, Problem
-from ttscale_strategies.refine._contest import Contest, Standing
+from ttscale_strategies.refine._contest import PairContest, Standing
 from ttscale_strategies.refine._judge_options import ComparingOptions
 from ttscale_strategies.refine.rules import league_schedule, league_standing
 from ttscale_strategies.refine.rules.league import Meeting
@@ -56,14 +56,10 @@ class League(ComparingOptions):
         return await _League(self, run).outcome(problem)
 
 
-class _League(Contest[Meeting]):
-    def __init__(self, options: League, run: Run) -> None:
-        super().__init__(options, run)
-        self._league = options
-
+class _League(PairContest[League]):
     def standing(self) -> Standing[Meeting]:
         """Return who meets whom now, and the points so far."""
-        options, keys = self._league, self.keys
+        options, keys = self.options, self.keys
         found = league_standing(
             options.n,
             keys,
@@ -73,7 +69,3 @@ class _League(Contest[Meeting]):
         )
         merits = {index: (float(found.points[index]),) for index in keys}
         return Standing({meeting: meeting for meeting in found.ready}, found.champion, merits)
-
-    def label(self, meeting: Meeting) -> str:
-        """Return the two candidates."""
-        return f"{meeting[0]} and {meeting[1]}"

@@ -67,12 +67,11 @@ class LucbTournament(ComparingOptions):
         return await _LucbTournament(self, run).outcome(problem)
 
 
-class _LucbTournament(Contest[RoundMeeting]):
+class _LucbTournament(Contest[RoundMeeting, LucbTournament]):
     """Rounds already counted are remembered; the others follow from what is known."""
 
     def __init__(self, options: LucbTournament, run: Run) -> None:
         super().__init__(options, run)
-        self._lucb = options
         self._seed = run.rng.getrandbits(63)
         self._state: Lucb | None = None
         self._num_left = options.max_comparisons
@@ -84,7 +83,7 @@ class _LucbTournament(Contest[RoundMeeting]):
     def standing(self) -> Standing[RoundMeeting]:
         """Return the meetings of this round that have not ended, once the rounds that have are counted."""
         keys = self.keys
-        if len(keys) == self._lucb.n:
+        if len(keys) == self.options.n:
             self._count_rounds(keys)
         number = 0 if self._state is None else self._state.num_rounds
         ready = {
@@ -103,7 +102,7 @@ class _LucbTournament(Contest[RoundMeeting]):
 
     def _count_rounds(self, keys: Mapping[int, str | None]) -> None:
         """Count the rounds that have ended, and draw the one that comes next, now that all candidates exist."""
-        options = self._lucb
+        options = self.options
         state = self._state
         if state is None:
             answered = tuple(index for index in range(options.n) if keys[index] is not None)
@@ -126,7 +125,7 @@ class _LucbTournament(Contest[RoundMeeting]):
 
     def _next_round(self, state: Lucb, keys: Mapping[int, str | None]) -> Lucb:
         """Draw a round in which somebody meets; return the state with the rounds passed over."""
-        options, self._round = self._lucb, ()
+        options, self._round = self.options, ()
         most = self._num_left // options.num_comparisons
         for _ in range(_MAX_DRAWS if most else 0):
             drawn = state.next_meetings(num_opponents=options.num_opponents, seed=self._seed)
@@ -138,14 +137,14 @@ class _LucbTournament(Contest[RoundMeeting]):
 
     def _untold(self, meetings: Sequence[Meeting]) -> Sequence[Meeting]:
         """Return the meetings that may tell something new: a label says the same of a pair every time."""
-        if self._lucb.verdict == "text":
+        if self.options.verdict == "text":
             return meetings
         new = {pair: one for one in meetings if (pair := frozenset(one)) not in self._met}
         return list(new.values())
 
     def _is_whole(self, number: int, meeting: Meeting) -> bool:
         tally = self.tallies.get((number, *meeting), Tally())
-        return tally.num_comparisons == self._lucb.num_comparisons
+        return tally.num_comparisons == self.options.num_comparisons
 
     def _wanted(self, meetings: Sequence[Meeting], keys: Mapping[int, str | None]) -> Sequence[Meeting]:
         """Return the meetings of candidates that exist and have answers, different ones."""

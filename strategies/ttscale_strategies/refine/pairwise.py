@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ttscale.run import Run
 from ttscale.types import Outcome, Problem
-from ttscale_strategies.refine._contest import Contest, Standing
+from ttscale_strategies.refine._contest import PairContest, Standing
 from ttscale_strategies.refine._judge_options import ComparingOptions
 from ttscale_strategies.refine.rules import PairScore, pairwise_standing
 from ttscale_strategies.refine.rules.league import Meeting
@@ -42,20 +42,12 @@ class Pairwise(ComparingOptions):
         return await _Pairwise(self, run).outcome(problem)
 
 
-class _Pairwise(Contest[Meeting]):
-    def __init__(self, options: Pairwise, run: Run) -> None:
-        super().__init__(options, run)
-        self._pairwise = options
-
+class _Pairwise(PairContest[Pairwise]):
     def standing(self) -> Standing[Meeting]:
         """Return who meets whom now, and the scores so far."""
-        options, keys = self._pairwise, self.keys
+        options, keys = self.options, self.keys
         found = pairwise_standing(
             options.n, keys, self.tallies, score=options.score, num_comparisons=options.num_comparisons
         )
         merits = {index: (found.scores[index],) for index in keys}
         return Standing({meeting: meeting for meeting in found.ready}, found.champion, merits)
-
-    def label(self, meeting: Meeting) -> str:
-        """Return the two candidates."""
-        return f"{meeting[0]} and {meeting[1]}"

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from ttscale.errors import BudgetExhausted
 from ttscale.registry import load_template
-from ttscale.run import Run, question_of
+from ttscale.run import Run, question_of, worded
 from ttscale.template import numbered
-from ttscale.types import Message, Outcome, Problem, Prompt
+from ttscale.types import Message, Outcome, Problem, Prompt, Sampling
 from ttscale_strategies.checks import require_positive
-from ttscale_strategies.refine._rounds import RoundOptions, Rounds, one_sample
+from ttscale_strategies.refine._chains import Chains
+from ttscale_strategies.refine._rounds import RoundOptions, one_sample
 from ttscale_strategies.refine._workspace import fitted_texts, workspace_tokens
 from ttscale_strategies.refine.rules import usable_drafts
 from ttscale_strategies.revision import (
@@ -37,22 +39,29 @@ class SequentialRefine(RoundOptions):
     "Rethinking Thinking Tokens" (arXiv:2510.01123): each attempt sees only the one before, and the last one
     answers; ``analyse=true`` has the errors listed first.
 
-    Cost: n calls, 2n - 1 with `analyse`, one after the other: the latency is that of all attempts together.
-    Each prompt holds the question and at most κ tokens of attempts, so that n attempts of L tokens read up to n
-    (n - 1) / 2 · L tokens of prompt; with ``form=turns`` and nothing cut, a prefix cache has all but the last.
+    A chain is as long as a context holds its attempts, and slow. With `num_chains` several go on side by side,
+    each as soon as it can and without a look at the others, and all attempts of all of them vote; with
+    ``choose=last`` it is the majority of the chains, each with its last answer.
+
+    Cost: of each chain n calls, 2n - 1 with `analyse`, one after the other: the latency is that of the attempts
+    of a chain together. All chains begin from one prompt; each prompt after that holds the question and at most
+    κ tokens of attempts, so that n attempts of L tokens read up to n (n - 1) / 2 · L tokens of prompt; with
+    ``form=turns`` and nothing cut, a prefix cache has all but the last.
 
     Departures: neither paper's prompts are known to us. Attempts are shown without what comes before
     ``</think>``; failed, empty and cut off ones are not shown, and those that repeat another word for word only
     once; where none is left the bare question is asked again. Attempts that do not fit κ are cut evenly, the
-    longest first. It may end once the attempts agree enough (``stop=consistent``): a model that repeats itself
-    agrees. Equal output tokens are not equal compute: compare `total_tokens` and `sequential_tokens` in the
-    trace with those of votes side by side. `confidence` is the winner's share of the weights; with
-    ``choose=last`` the share of attempts that agree with the last. With ``choose=inverse_entropy`` a
-    candidate's score is its entropy in bits.
+    longest first. A chain may end once its attempts agree enough (``stop=consistent``): a model that repeats
+    itself agrees. The paper has one chain, and calls attempts chains. Equal output tokens are no equal compute:
+    compare `total_tokens` and `sequential_tokens` in the trace with those of votes side by side. `confidence`
+    is the winner's share of the weights; with ``choose=last`` the share of attempts that agree with it. With
+    ``choose=inverse_entropy`` a candidate's score is its entropy in bits.
     """
 
     n: int = 6
-    """Attempts, >= 1; the paper's are 3, 6 and 9."""
+    """Attempts of a chain, >= 1; the paper's are 3, 6 and 9."""
+    num_chains: int = 1
+    """Chains of attempts side by side, >= 1."""
     show: Literal["all", "last"] = "all"
     """Which attempts the next one sees."""
     choose: Literal["inverse_entropy", "majority", "last"] = "inverse_entropy"
@@ -77,6 +86,7 @@ class SequentialRefine(RoundOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         require_positive(self.n, "n")
+        require_positive(self.num_chains, "num_chains")
         require_positive(self.top_logprobs, "top_logprobs")
         self._weigh(())
         if self.stop not in ("never", "consistent"):
@@ -98,11 +108,11 @@ class SequentialRefine(RoundOptions):
         return {None: frozenset({"max_top_logprobs"})} if self.choose == "inverse_entropy" else {}
 
     def max_samples(self) -> int:
-        """Return n, and one less analyses."""
-        return self.n + (self.n - 1) * self.analyse
+        """Return n, and one less analyses, of each chain."""
+        return self.num_chains * (self.n + (self.n - 1) * self.analyse)
 
     async def solve(self, problem: Problem, run: Run) -> Outcome:
-        """Vote after the last attempt, the one after which they agree, or the one the budget makes the last.
+        """Vote after the last attempt of every chain, or that which agreement or the budget makes the last.
 
         Raises:
             CapabilityError: the model gives fewer log-probabilities than asked for.
@@ -112,34 +122,44 @@ class SequentialRefine(RoundOptions):
             require_top_logprobs(run, self.top_logprobs)
         rules: dict[str, Rule] = {"inverse_entropy": self._weigh, "majority": plain_majority}
         measure = entropy_measure(self.top_logprobs) if is_weighed else None
-        rounds = Rounds(run, (1,) * self.n, rule=rules.get(self.choose), measure=measure)
+        chains = Chains(run, self.n, rule=rules.get(self.choose), measure=measure)
         sampling = self.sampling(logprobs=self.top_logprobs if is_weighed else None)
-        while rounds.num_drawn < self.n:
+        async with (
+            run.sample(problem.prompt, n=self.num_chains, sampling=sampling) as firsts,
+            asyncio.TaskGroup() as group,
+        ):
             try:
-                asked = await self._asked(rounds, run)
-            except BudgetExhausted:
-                rounds.poll.stop_reason = "budget"
-                break
-            if not await rounds.draw(asked, sampling) or self._agree(rounds):
-                break
-        return rounds.poll.outcome()
+                async for first in firsts:
+                    await chains.add(first.index, first)
+                    group.create_task(self._go_on(chains, first.index, sampling, run))
+            except BudgetExhausted as error:
+                chains.cut(error)
+        return chains.outcome()
 
-    def _agree(self, rounds: Rounds) -> bool:
-        """Return whether the attempts agree enough to need no other."""
-        agree = self.stop == "consistent" and is_consistent(
-            keys_of(rounds.poll.ballots), threshold=self.threshold
-        )
-        if agree and rounds.num_drawn < self.n:
-            rounds.poll.stop_reason = "decided"
-        return agree
+    async def _go_on(self, chains: Chains, chain: int, sampling: Sampling, run: Run) -> None:
+        """Draw the attempts of a chain that come after its first."""
+        async with run.child(label=f"chain {chain}", numbered=False) as own:
+            try:
+                while len(attempts := chains.attempts(chain)) < self.n:
+                    if self._agree(attempts):
+                        chains.settle()
+                        break
+                    asked = await self._asked(chains, chain, own)
+                    await chains.add(chain, await one_sample(own, asked, sampling))
+            except BudgetExhausted as error:
+                chains.cut(error)
+
+    def _agree(self, attempts: Sequence[Ballot]) -> bool:
+        """Return whether the attempts of a chain agree enough to need no other."""
+        return self.stop == "consistent" and is_consistent(keys_of(attempts), threshold=self.threshold)
 
     def _weigh(self, ballots: Sequence[Ballot]) -> Election | None:
         entropies = [ballot.measured for ballot in ballots]
         return inverse_entropy_vote(keys_of(ballots), entropies, min_entropy=self.min_entropy)
 
-    async def _asked(self, rounds: Rounds, run: Run) -> Prompt:
-        """Return the next attempt's prompt, with the errors listed first where it is wanted."""
-        attempts = self._shown(rounds.poll.ballots, run)
+    async def _asked(self, chains: Chains, chain: int, run: Run) -> Prompt:
+        """Return the prompt of a chain's next attempt, with the errors listed first where it is wanted."""
+        attempts = self._shown(chains.attempts(chain), run)
         if not attempts:
             return run.problem.prompt
         if self.form == "turns":
@@ -149,7 +169,7 @@ class SequentialRefine(RoundOptions):
                 analysis = await one_sample(
                     child, revision_prompt(self.analysis_template, child, attempts), self.sampling()
                 )
-            rounds.spend(analysis)
+            chains.spend(chain, analysis)
             found = "" if analysis.is_error else without_thoughts(analysis.text)
             (fitted,) = fitted_texts(
                 run, [found], workspace_tokens(run, self.max_workspace_tokens), keep="start"
@@ -168,9 +188,9 @@ class SequentialRefine(RoundOptions):
         return [text for text in fitted if text.strip()]
 
     def _turns(self, attempts: Sequence[str], run: Run) -> Prompt:
-        asked = run.problem.prompt
+        asked = worded(run)
         again = load_template(self.turn_template).render().messages
-        turns = list(asked.messages or Prompt.user(question_of(run.problem.prompt, run)).messages)
+        turns = list(asked.messages or Prompt.user(question_of(asked, run)).messages)
         for attempt in attempts:
             turns += [Message("assistant", attempt), *again]
         return Prompt(messages=tuple(turns))

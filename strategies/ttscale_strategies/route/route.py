@@ -17,6 +17,7 @@ from ttscale_strategies.checks import require_all_at_least
 from ttscale_strategies.route.router import Router, load_router
 from ttscale_strategies.route.rules import chosen_models
 from ttscale_strategies.voting import SelfConsistency
+from ttscale_strategies.voting.handing_on import handed_on
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,12 +122,7 @@ class Route:
         place, expected = self._choice(problem, run)
         model, strategy = self.plan[place]
         run.note(routed_to=(self.names or self.model_uris)[place], expected_losses=expected)
-        async with run.child(label="routed", model=model) as child:
-            try:
-                return await strategy.solve(problem, child)
-            finally:
-                best = child.answer_so_far
-                run.best(best.answer, key=best.key, confidence=best.confidence, text=best.text)
+        return await handed_on(strategy, problem, run, label="routed", model=model)
 
     def _choice(self, problem: Problem, run: Run) -> tuple[int, list[float]]:
         """Return which model is to answer, and what loss is expected of each."""

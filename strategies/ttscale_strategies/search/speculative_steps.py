@@ -13,6 +13,7 @@ from ttscale.run import Run, question_of
 from ttscale.types import Outcome, Problem, Sampling, StopReason
 from ttscale.verifier import Verifier
 from ttscale_strategies.checks import require_positive
+from ttscale_strategies.revision import require_fields
 from ttscale_strategies.search._speculative_track import SpeculativeTrack
 from ttscale_strategies.search._tracks import needed
 from ttscale_strategies.search.rules.step_grades import (
@@ -133,9 +134,9 @@ class SpeculativeSteps:
         if self.grader is not None and "logprobs" in self.grader.needs:
             raise ValueError("grader must read texts; this one reads log-probabilities, which nobody keeps")
         Sampling(temperature=self.temperature, top_p=self.top_p)
-        _require_fields(self.track_template, {"question", "hint"})
-        _require_fields(self.select_template, {"question", "hints", "count"})
-        _require_fields(self.grade_template, {"step"}, {"question", "hint", "solution"})
+        require_fields(self.track_template, ("question", "hint"))
+        require_fields(self.select_template, ("question", "hints", "count"))
+        require_fields(self.grade_template, ("step",), optional=("question", "hint", "solution"))
 
     @property
     def models(self) -> Mapping[str | None, frozenset[str]]:
@@ -192,13 +193,6 @@ class SpeculativeSteps:
             question=question,
             prompt=prompt,
         )
-
-
-def _require_fields(template: str, required: set[str], allowed: set[str] | None = None) -> None:
-    fields = set(load_template(template).fields)
-    if not required <= fields <= required | (allowed or set()):
-        wanted = ", ".join(sorted(required))
-        raise ValueError(f"the template {template!r} needs the fields {wanted}, it has {sorted(fields)}")
 
 
 class _Race:

@@ -9,6 +9,7 @@ from typing import ClassVar, Final
 from ttscale.run import Run
 from ttscale.strategy import Strategy
 from ttscale.types import Outcome, Problem, Prompt
+from ttscale_strategies.voting.handing_on import handed_on
 from ttscale_strategies.voting.self_consistency import SelfConsistency
 
 _OPENING: Final = re.compile(r"\s*(<[^<>\n]+>)")
@@ -31,7 +32,8 @@ class NoThinking:
     is what it saves. Where the backend takes token ids, the prefix is put behind the whole prompt as its own
     tokens, so no chat template can trim it, and a thought that the template has begun is not begun again;
     elsewhere it is the beginning of the assistant's message. A model that knows no such marks reads them as
-    text. Prompts of a strategy's own, beside the problem's, are left as they are. Departure: samples cut off at
+    text. Searches by steps go on from the prefix; prompts of a strategy's own, beside the problem's, are left
+    as they are, and show the question as it was asked. Departure: samples cut off at
     `max_tokens` are not asked for a final answer (see `BudgetForcing`).
     """
 
@@ -57,7 +59,7 @@ class NoThinking:
             BackendError: the backend cannot turn the prefix into tokens.
         """
         prompt = thought_over(problem.prompt, self.prefix, run)
-        return await self.strategy.solve(replace(problem, prompt=prompt), run)
+        return await handed_on(self.strategy, replace(problem, prompt=prompt), run, label="no thinking")
 
 
 def thought_over(prompt: Prompt, prefix: str, run: Run) -> Prompt:

@@ -10,6 +10,7 @@ from ttscale.run import Run
 from ttscale.strategy import Strategy
 from ttscale.types import Outcome, Problem, Prompt
 from ttscale_strategies.styles import Style, style_template
+from ttscale_strategies.voting.handing_on import handed_on
 from ttscale_strategies.voting.self_consistency import SelfConsistency
 
 
@@ -21,8 +22,9 @@ class Styled:
     The paper draws one greedy answer: ``styled:style=draft,strategy=single:temperature=0``. No style is best
     everywhere; compare them on your own questions and model before you choose one.
 
-    Cost: that of the strategy, with the prompt longer by the style's words. A prompt of token ids is asked as
-    the text they stand for.
+    Cost: that of the strategy, with the prompt longer by the style's words. Searches go on from the question in
+    the style, and revisions, judges and verifiers are shown it so. A prompt of token ids is asked as the text
+    they stand for.
     """
 
     style: Style = "chain"
@@ -53,4 +55,4 @@ class Styled:
         styled = template.render(question=asked.question)
         earlier = [message for message in asked.messages if message.role == "system"]
         prompt = replace(styled, messages=(*earlier, *styled.messages))
-        return await self.strategy.solve(replace(problem, prompt=prompt), run)
+        return await handed_on(self.strategy, replace(problem, prompt=prompt), run, label="styled")

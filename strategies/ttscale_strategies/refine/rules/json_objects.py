@@ -22,7 +22,13 @@ def objects_in(text: str) -> Iterator[Mapping[str, object]]:
     Args:
         text: what the model wrote.
     """
+    return (found for _, found in placed_objects_in(text))
+
+
+def placed_objects_in(text: str) -> Iterator[tuple[int, Mapping[str, object]]]:
+    """Yield where each JSON object in a text begins, in characters, and the object; as `objects_in`."""
     tail = text[-MAX_JSON_CHARACTERS:]
+    before = len(text) - len(tail)
     decoder = json.JSONDecoder()
     start = -1
     for _ in range(MAX_ATTEMPTS):
@@ -33,5 +39,5 @@ def objects_in(text: str) -> Iterator[Mapping[str, object]]:
             found, end = cast("tuple[dict[str, object], int]", decoder.raw_decode(tail, start))
         except (ValueError, RecursionError):
             continue
-        yield found
+        yield before + start, found
         start = end - 1
