@@ -1,8 +1,9 @@
 """What families of strategies are worth at equal tokens: `python benchmarks/equal_tokens.py search`.
 
-Every strategy gets the same budget of tokens for a problem (prompts, generated tokens, and what verifiers
-read), and is sized to come near it. All are asked the same held-out problems by the same model.
-Printed are, for each set, accuracy with its 95 % interval, tokens, the longest path, the tokens of steps that
+Every search gets the same budget of tokens for a problem (prompts, generated tokens, and what verifiers and
+judges read), and is sized to come near it. Refinements have no budget, which would take their last words: they
+are sized so that all of them spend about the same on average, `single` aside. All are asked the same held-out
+problems by the same model. Printed are, for each set, accuracy with its 95 % interval, tokens, the longest path, the tokens of steps that
 a depth keeps in the cache, and the paired differences to self-consistency and, among searches, to best-of-N; at
 last ETS against REBASE, accuracy and kept tokens.
 """
@@ -14,8 +15,9 @@ import asyncio
 import json
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from string import Template
 from typing import Final, cast
 
 from ttscale import Budget, Engine, Outcome, Problem, load_backend
@@ -27,7 +29,6 @@ from ttscale_evals.stats import paired_difference, wilson_interval
 RANK: Final = "verifier={name: implicit_prm, params: {model: abacus-prm}}"
 JUDGE: Final = "verifier={name: prm, params: {model: abacus-judge}}"
 COMPARE: Final = "judge=abacus-judge,verdict=label"
-REFERENCES: Final = ("self_consistency", "best_of_n")
 
 SEARCHES: Final = {
     "self_consistency": "self_consistency:n=64,stop=never",
@@ -47,36 +48,65 @@ SEARCHES: Final = {
 
 REFINEMENTS: Final = {
     "single": "single",
-    "self_consistency": "self_consistency:n=64,stop=never",
-    "sequential_refine": "sequential_refine:n=5,choose=inverse_entropy",
-    "pdr": "pdr:drafts=[16,4],distil=shared_top_k,picked_by=votes,k=2",
-    "pacore": "pacore:samples_per_round=[16],template=revise",
-    "knockout": f"knockout:n=16,{COMPARE}",
-    "league": f"league:n=12,num_opponents=3,{COMPARE}",
-    "listwise": "listwise:n=12",
+    "self_consistency": "self_consistency:n=$self_consistency,stop=never",
+    "inverse_entropy_vote": "inverse_entropy_vote:n=$self_consistency",
+    "sequential_refine": "sequential_refine:n=5,num_chains=$sequential_refine,choose=inverse_entropy",
+    "pdr": "pdr:drafts=[$pdr,4],distil=shared_top_k,picked_by=votes,k=2",
+    "pacore": "pacore:samples_per_round=[$pacore],template=revise",
+    "knockout": f"knockout:n=$knockout,early_stop=never,{COMPARE}",
+    "league": f"league:n=$league,num_opponents=3,{COMPARE}",
+    "listwise": "listwise:n=$listwise",
 }
-"""Likewise: refining earlier attempts, and choosing by comparing; in `listwise` the model judges itself."""
-
-FAMILIES: Final = {"search": SEARCHES, "refine": REFINEMENTS}
+"""Refining earlier attempts, and choosing by comparing; in `listwise` the model judges itself. They are of
+the set's sizes, so that they spend what it says."""
 
 
 @dataclass(frozen=True, slots=True)
 class Set:
-    """Problems, tokens for each of them, and the width of a search that comes to its end with these."""
+    """Problems, tokens for each of them, and what strategies must be like to spend so many."""
 
     benchmark: str
     tokens: int
     width: int
+    """Of a search that comes to its end with these."""
+    sizes: Mapping[str, int] = field(default_factory=dict[str, int])
+    """Of refinements."""
 
     def spec(self, strategy: str) -> str:
-        """Return a strategy of this set's width."""
-        narrow = str(max(1, 4 * self.width // 5))
-        return strategy.replace("$width", str(self.width)).replace("$narrow", narrow)
+        """Return a strategy of this set's sizes."""
+        sizes = {"width": self.width, "narrow": max(1, 4 * self.width // 5), **self.sizes}
+        return Template(strategy).substitute(sizes)
 
 
 SETS: Final = {
-    "countdown": Set("countdown:min_numbers=3,max_numbers=3", 2_000, 10),
-    "leg_counting": Set("leg_counting", 4_000, 5),
+    "countdown": Set(
+        "countdown:min_numbers=3,max_numbers=3",
+        2_000,
+        10,
+        {
+            "self_consistency": 35,
+            "sequential_refine": 5,
+            "pdr": 29,
+            "pacore": 22,
+            "knockout": 13,
+            "league": 7,
+            "listwise": 23,
+        },
+    ),
+    "leg_counting": Set(
+        "leg_counting",
+        4_000,
+        5,
+        {
+            "self_consistency": 31,
+            "sequential_refine": 3,
+            "pdr": 24,
+            "pacore": 25,
+            "knockout": 14,
+            "league": 9,
+            "listwise": 26,
+        },
+    ),
     "gsm_symbolic": Set("gsm_symbolic", 4_000, 5),
 }
 
@@ -94,10 +124,9 @@ class Answered:
 
 
 async def answered(
-    engine: Engine, benchmark: Benchmark, problem: Problem, spec: str, tokens: int, seed: int
+    engine: Engine, benchmark: Benchmark, problem: Problem, spec: str, budget: Budget | None, seed: int
 ) -> Answered:
     """Have one problem solved and graded."""
-    budget = Budget(tokens=tokens)
     outcome = await engine.solve(problem, strategy=create_strategy(spec), budget=budget, seed=seed)
     grade = await benchmark.grade(problem, outcome.answer, engine.workers)
     return Answered(
@@ -116,12 +145,17 @@ def _kept(outcome: Outcome) -> float | None:
 
 
 async def row(
-    engine: Engine, benchmark: Benchmark, problems: Sequence[Problem], spec: str, tokens: int, seed: int
+    engine: Engine,
+    benchmark: Benchmark,
+    problems: Sequence[Problem],
+    spec: str,
+    budget: Budget | None,
+    seed: int,
 ) -> list[Answered]:
     """Have all problems solved, all at once."""
     async with asyncio.TaskGroup() as group:
         tasks = [
-            group.create_task(answered(engine, benchmark, problem, spec, tokens, seed)) for problem in problems
+            group.create_task(answered(engine, benchmark, problem, spec, budget, seed)) for problem in problems
         ]
     return [task.result() for task in tasks]
 
@@ -136,50 +170,79 @@ def percent(value: float) -> str:
     return f"{100 * value:.1f}"
 
 
-def line(name: str, found: Sequence[Answered], others: Mapping[str, Sequence[Answered]]) -> str:
-    """Return a row of the table."""
-    interval = wilson_interval(sum(one.correct for one in found), len(found))
-    kept = [one.kept for one in found if one.kept is not None]
-    cells = [
-        f"`{name}`",
-        f"{percent(mean(one.correct for one in found))} % [{percent(interval.low)}, {percent(interval.high)}]",
-        f"{mean(one.tokens for one in found):,.0f}",
-        f"{mean(one.path for one in found):,.0f}",
-        f"{mean(kept):.1f}" if kept else "",
-        *(
-            difference(found, others.get(reference, ())) if reference != name else ""
-            for reference in REFERENCES
-        ),
-    ]
-    return "| " + " | ".join(cells) + " |"
-
-
 def difference(found: Sequence[Answered], reference: Sequence[Answered]) -> str:
     """Return the paired difference of two accuracies in points, with its interval."""
-    if not reference:
-        return ""
     ours, theirs = ([float(one.correct) for one in side] for side in (found, reference))
     gap = paired_difference(ours, theirs, seed=0)
     low, high = gap.interval.low, gap.interval.high
     return f"{100 * gap.difference:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
 
 
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Strategies that are compared, and how."""
+
+    strategies: Mapping[str, str]
+    references: Sequence[str]
+    """Strategies, those that the others are held against."""
+    has_budget: bool
+    """Whether a problem's tokens are a limit."""
+    has_steps: bool
+    """Whether they keep steps in the cache."""
+
+    @property
+    def head(self) -> str:
+        """The head of its table."""
+        names = ["strategy", "accuracy", "tokens", "longest path"]
+        names += ["kept"] if self.has_steps else []
+        names += [f"to {name.replace('_', '-')}" for name in self.references]
+        return f"| {' | '.join(names)} |\n|---|{'---:|' * (len(names) - 1)}"
+
+    def line(self, name: str, found: Mapping[str, Sequence[Answered]]) -> str:
+        """Return a row of its table.
+
+        Args:
+            name: of the strategy.
+            found: what it and those before it came to.
+        """
+        ours = found[name]
+        interval = wilson_interval(sum(one.correct for one in ours), len(ours))
+        kept = [one.kept for one in ours if one.kept is not None]
+        cells = [
+            f"`{name}`",
+            f"{percent(mean(one.correct for one in ours))} % "
+            f"[{percent(interval.low)}, {percent(interval.high)}]",
+            f"{mean(one.tokens for one in ours):,.0f}",
+            f"{mean(one.path for one in ours):,.0f}",
+            *([f"{mean(kept):.1f}" if kept else ""] if self.has_steps else []),
+            *(difference(ours, found[one]) if one in found and one != name else "" for one in self.references),
+        ]
+        return "| " + " | ".join(cells) + " |"
+
+
+FAMILIES: Final = {
+    "search": Family(SEARCHES, ("self_consistency", "best_of_n"), has_budget=True, has_steps=True),
+    "refine": Family(REFINEMENTS, ("self_consistency",), has_budget=False, has_steps=False),
+}
+
+
 async def compare(options: argparse.Namespace) -> None:
     """Run all rows of all sets, and print the tables."""
-    strategies = FAMILIES[options.family]
+    family = FAMILIES[options.family]
     async with Engine(load_backend(options.model), max_in_flight=options.in_flight) as engine:
         for name in options.sets.split(","):
             asked = SETS[name]
             benchmark = create_benchmark(asked.benchmark)
             problems = list(benchmark.problems(limit=options.questions, seed=options.seed))
-            print(f"\n{name}: {len(problems)} problems, {asked.tokens:,} tokens each\n")
-            print("| strategy | accuracy | tokens | longest path | kept | to self-consistency | to best-of-N |")
-            print("|---|---:|---:|---:|---:|---:|---:|")
+            budget = Budget(tokens=asked.tokens) if family.has_budget else None
+            about = "" if budget else "about "
+            print(f"\n{name}: {len(problems)} problems, {about}{asked.tokens:,} tokens each\n")
+            print(family.head)
             found = dict[str, list[Answered]]()
-            for strategy in options.only.split(",") if options.only else strategies:
-                spec = asked.spec(strategies[strategy])
-                found[strategy] = await row(engine, benchmark, problems, spec, asked.tokens, options.seed)
-                print(line(strategy, found[strategy], found), flush=True)
+            for strategy in options.only.split(",") if options.only else family.strategies:
+                spec = asked.spec(family.strategies[strategy])
+                found[strategy] = await row(engine, benchmark, problems, spec, budget, options.seed)
+                print(family.line(strategy, found), flush=True)
                 _store(options.out, name, strategy, found[strategy])
             if {"ets", "rebase"} <= found.keys():
                 print(

@@ -19,10 +19,10 @@ from typing import ClassVar
 
 from ttscale import Engine, Outcome, Problem, Prompt, Sampling, load_backend
 from ttscale.answers import answer_key, extract_answer
+from ttscale.grammars.format_error import FormatError
 from ttscale.reference.problems import EVALUATION_CONFIGS, HELD_OUT_CONFIGS, make_dataset
 from ttscale.reference.roles import outlines, plan, threads
 from ttscale.reference.roles.attempts import Attempts
-from ttscale.reference.roles.completion import FormatError
 from ttscale.reference.roles.measures import Measure, auroc_measure, share
 from ttscale.reference.roles.questions import Question, asked
 from ttscale.reference.roles.steps import Labelled, is_right, label

@@ -8,10 +8,10 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
-from typing import Self, cast
+from typing import TYPE_CHECKING, Self, cast
 
 from ttscale.backends import Backend, load_backend
 from ttscale.budget import Amount, Budget, PriceTable, Scope
@@ -28,6 +28,9 @@ from ttscale.types import Outcome, Problem
 from ttscale.verifier import Verifier
 from ttscale.virtual import BlockingWorkers, VirtualLoop
 from ttscale.workers import Workers
+
+if TYPE_CHECKING:
+    from ttscale.tools import Tool
 
 _LOG = logging.getLogger(__name__)
 
@@ -215,6 +218,7 @@ class Engine:
         budget: Budget | None = None,
         purse: Purse | None = None,
         seed: int = 0,
+        tools: Sequence[Tool] = (),
     ) -> Outcome:
         """Solve one problem; any number of calls may run at once.
 
@@ -224,6 +228,7 @@ class Engine:
             budget: limits for this problem, beside the engine's own.
             purse: one of this engine's, that this problem lives on together with others.
             seed: with the problem's id it determines every sample.
+            tools: that come with the problem, see `Run.tools`.
 
         Returns:
             The outcome. A budget or deadline that ran out gives the best answer so far with stop reason
@@ -251,6 +256,7 @@ class Engine:
             trace=trace,
             span=span,
             auction=shared.auction,
+            tools=tools,
         )
         started = loop.time()
         outcome = await _guarded(strategy, asked, run, scope.seconds_left())

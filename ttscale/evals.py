@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from ttscale_evals import (
+    AgentBenchmark,
+    Attempt,
     Benchmark,
     Comparison,
     EvalConfig,
@@ -24,6 +26,8 @@ from ttscale_evals import (
 )
 
 __all__ = [
+    "AgentBenchmark",
+    "Attempt",
     "Benchmark",
     "Comparison",
     "EvalConfig",

@@ -30,13 +30,14 @@ class Record:
     fields: Mapping[str, object]
 
 
-def read_records(path: Path, *, split: str | None = None) -> Iterator[Record]:
+def read_records(path: Path, *, split: str | None = None, kind: str | None = None) -> Iterator[Record]:
     """Yield the rows of a data file, or of a folder of such files.
 
     Args:
         path: ``.jsonl``, ``.ndjson``, ``.json`` (a list of objects), ``.csv``, each also with ``.gz``;
             ``.parquet``; a folder of these, or one that ``datasets`` saved.
         split: in a folder, only the files with this in their name, where there are any.
+        kind: of a file whose name does not say it: its ending, ``.jsonl`` say.
 
     Raises:
         DataError: the file is missing, of an unknown kind, or broken; the message names file and line.
@@ -48,6 +49,7 @@ def read_records(path: Path, *, split: str | None = None) -> Iterator[Record]:
     if not path.is_file():
         raise DataError(f"there is no data file {str(path)!r}; check the path.")
     suffix, compressed = _suffix(path)
+    suffix = kind or suffix
     if suffix == ".parquet" and not compressed:
         yield from _read_parquet(path)
     elif suffix in _TEXT_FORMATS:

@@ -26,7 +26,9 @@ class Strategy(Protocol):
     where either will do."""
 
     async def solve(self, problem: Problem, run: Run) -> Outcome:
-        """Answer the problem.
+        """Answer the problem, in the form in which it is handed over, which is also that of ``run.problem``.
+
+        Whoever has another strategy answer it in another form opens ``run.child(problem=…)`` for it.
 
         `run` fills in usage, latency and trace of the outcome; the strategy says answer, confidence,
         candidates and stop reason. `BudgetExhausted` may be let through: the answer given last to `Run.best`

@@ -6,7 +6,14 @@ import importlib
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from ttscale_evals.benchmarks import Benchmark, Grade, benchmark_names, create_benchmark
+    from ttscale_evals.benchmarks import (
+        AgentBenchmark,
+        Attempt,
+        Benchmark,
+        Grade,
+        benchmark_names,
+        create_benchmark,
+    )
     from ttscale_evals.config import EvalConfig, PluginConfig
     from ttscale_evals.derived import export_traces
     from ttscale_evals.progress import Progress, ProgressListener
@@ -18,6 +25,8 @@ if TYPE_CHECKING:
 
 # Public names by module; imported on first use, so that finding the commands in here stays quick.
 _HOMES: Final = {
+    "AgentBenchmark": "ttscale_evals.benchmarks",
+    "Attempt": "ttscale_evals.benchmarks",
     "Benchmark": "ttscale_evals.benchmarks",
     "Comparison": "ttscale_evals.replay.expand",
     "EvalConfig": "ttscale_evals.config",
@@ -39,6 +48,8 @@ _HOMES: Final = {
 }
 
 __all__ = [
+    "AgentBenchmark",
+    "Attempt",
     "Benchmark",
     "Comparison",
     "EvalConfig",

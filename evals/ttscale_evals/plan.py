@@ -145,11 +145,13 @@ def _absolute_path(path: str | None) -> str | None:
 
 
 def _absolute(spec: Spec) -> Spec:
-    """Return the spec with the path of a data file made absolute: a run can be repeated from anywhere."""
-    path = spec.params.get("path")
-    if not isinstance(path, str):
-        return spec
-    return Spec(spec.name, {**spec.params, "path": _absolute_path(path)})
+    """Return the spec with the paths of data files made absolute: a run can be repeated from anywhere."""
+    paths: dict[str, JSON] = {
+        name: _absolute_path(value)
+        for name, value in spec.params.items()
+        if isinstance(value, str) and (name == "path" or name.endswith("_path"))
+    }
+    return Spec(spec.name, {**spec.params, **paths})
 
 
 def _resolved(entry: PluginConfig, made: Benchmark | Strategy) -> PluginConfig:

@@ -16,6 +16,7 @@ from ttscale_evals.metrics import (
     engine_work_of,
     how_known,
     latency_of,
+    mean_measures,
     nodes_of,
     sharing_by_model,
     sharing_of,
@@ -150,6 +151,9 @@ class Row:
     """The same of each model; the one that samples is called `model`."""
     nodes: Mapping[str, int] | None = None
     """Nodes of search trees, by their last state."""
+    measures: Mapping[str, float] = field(default_factory=dict[str, float])
+    """What the benchmark measures of answers beside right and wrong, and of tools and threads, by name: means
+    over the problems of which it is known, failed ones left out; see `ttscale_evals.metrics`."""
 
     @property
     def not_graded(self) -> dict[str, int]:
@@ -281,6 +285,7 @@ def _with_seconds_and_caches(row: Row, results: Sequence[Result]) -> Row:
         sharing=sharing_of(outcomes),
         sharing_by_model=sharing_by_model(outcomes, row.model),
         nodes=nodes_of(outcomes),
+        measures=mean_measures([result.grade.measures for result in results if not result.is_failed]),
     )
 
 

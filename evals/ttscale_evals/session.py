@@ -6,9 +6,9 @@ import asyncio
 import time
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import fields, replace
 from itertools import chain
-from typing import Final
+from typing import Final, cast
 
 from ttscale.backends.replay import ReplayBackend
 from ttscale.budget import Budget
@@ -17,7 +17,9 @@ from ttscale.errors import ConfigError
 from ttscale.scheduling import Purse
 from ttscale.types import Outcome, Problem, Usage
 from ttscale.virtual import VirtualLoop
-from ttscale_evals.benchmarks.base import GRADER_FAILED, Grade
+from ttscale_evals.benchmarks.base import GRADER_FAILED, Attempt, Grade, attempt_at
+from ttscale_evals.metrics.threads import thread_measures
+from ttscale_evals.metrics.tool_use import tool_measures
 from ttscale_evals.plan import Cell, Plan
 from ttscale_evals.progress import ProgressListener, ProgressTracker
 from ttscale_evals.replay.session import ReplaySession
@@ -239,28 +241,41 @@ class _Work:
     async def _do(self, cell: Cell, position: int) -> None:
         self._session.begin(cell)
         problem = cell.problems[position]
+        attempt = attempt_at(cell.benchmark, problem)
         outcome = await self._engine.solve(
             problem,
             strategy=cell.strategy,
             budget=own_budget(cell),
             purse=self._purse,
             seed=self._config.seed,
+            tools=attempt.tools,
         )
         if self._replay is not None:
             outcome = self._replay.judge(cell, problem, outcome) or outcome
-        self._session.commit(cell, position, outcome, await self._grade(cell, problem, outcome))
+        self._session.commit(cell, position, outcome, await self._grade(cell, problem, outcome, attempt))
 
-    async def _grade(self, cell: Cell, problem: Problem, outcome: Outcome) -> Grade:
+    async def _grade(self, cell: Cell, problem: Problem, outcome: Outcome, attempt: Attempt) -> Grade:
         if outcome.stop_reason == "error":
             return Grade(correct=False, value=None, reason="failed")
-        return await self._grade_answer(cell, problem, outcome.answer)
+        grade = await self._grade_answer(cell, problem, outcome.answer, attempt)
+        optimum = cast("float | None", problem.meta.get("optimum_seconds"))
+        used = tool_measures(outcome.trace, optimum_seconds=optimum)
+        return replace(grade, measures={**grade.measures, **used, **thread_measures(outcome)})
 
-    async def _grade_answer(self, cell: Cell, problem: Problem, answer: str | None) -> Grade:
-        """Grade an answer; in a replay, where the same ones come again and again, each of them once."""
+    async def _grade_answer(
+        self, cell: Cell, problem: Problem, answer: str | None, attempt: Attempt | None = None
+    ) -> Grade:
+        """Grade an answer; in a replay, where the same ones come again and again, each of them once.
+
+        What hangs on more than the answer, on what tools did in an attempt, is graded each time.
+        """
         name = (id(cell.benchmark), problem.id, answer)
-        if name in self._grades:
+        own = None if attempt is None else attempt.grade
+        if own is None and name in self._grades:
             return self._grades[name]
         try:
+            if own is not None:
+                return await own(answer, self._engine.workers)
             grade = await cell.benchmark.grade(problem, answer, self._engine.workers)
         except ConfigError:
             raise
@@ -271,8 +286,10 @@ class _Work:
             self._grades[name] = grade
         return grade
 
-    async def _is_right(self, cell: Cell, problem: Problem, answer: str | None) -> bool:
-        return (await self._grade_answer(cell, problem, answer)).correct
+    async def _is_right(
+        self, cell: Cell, problem: Problem, answer: str | None, attempt: Attempt | None = None
+    ) -> bool:
+        return (await self._grade_answer(cell, problem, answer, attempt)).correct
 
 
 def _spent(store: ResultStore) -> tuple[Usage, float]:

@@ -280,8 +280,8 @@ def test_a_problem_opens_by_keyboard_with_every_sample_votes_and_time_line(opene
     expect(samples.nth(1).locator("pre")).to_have_text("Perhaps two, per")
     expect(box.locator(".votes tbody tr").first).to_have_text("1150 %0.5")
     expect(box.locator(".timeline .span")).to_have_count(5)
-    lanes = [int(lane.get_attribute("x") or "") for lane in box.locator(".timeline .lane").all()]
-    assert lanes == [4, 14, 14, 24, 24]
+    levels = [row.get_attribute("aria-level") for row in box.locator(".timeline .tree-body .line-row").all()]
+    assert levels == ["1", "2", "2", "3", "3"]
     button.press("Enter")
     expect(box).to_have_count(0)
     assert opened.messages == []

@@ -236,12 +236,12 @@ def test_tree_and_time_line_are_views_behind_tabs(opener: Opener) -> None:
     expect(line).to_be_focused()
     expect(line).to_have_attribute("aria-selected", "true")
     expect(page.get_by_role("tabpanel", name="Time line").locator(".timeline .span")).to_have_count(1)
-    expect(page.locator(".tree-grid")).to_be_hidden()
+    expect(page.locator(".tree .tree-grid")).to_be_hidden()
     page.keyboard.press("ArrowRight")
     expect(tree).to_be_focused()
-    expect(page.locator(".tree-grid")).to_be_visible()
+    expect(page.locator(".tree .tree-grid")).to_be_visible()
     line.click()
-    expect(page.locator(".tree-grid")).to_be_hidden()
+    expect(page.locator(".tree .tree-grid")).to_be_hidden()
 
 
 def test_each_search_of_a_trace_can_be_chosen(opener: Opener) -> None:

@@ -68,9 +68,13 @@ def test_all_strategies_with_a_judge_are_tried() -> None:
 
 
 @pytest.mark.parametrize("spec", SPECS)
-async def test_a_strategy_with_a_judge_keeps_every_clause(spec: str) -> None:
+async def test_a_strategy_with_a_judge_keeps_every_clause(spec: str, thorough: bool) -> None:
     checked = await check_strategy(
-        registry.create_strategy(spec), script=some_answer, undecided=never_alike, models=["other"]
+        registry.create_strategy(spec),
+        script=some_answer,
+        undecided=never_alike,
+        models=["other"],
+        thorough=thorough,
     )
     assert checked == [clause.promise for clause in CLAUSES]
 

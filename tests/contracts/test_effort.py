@@ -57,14 +57,16 @@ def in_parts(prompt: Prompt, seed: int, ordinal: int) -> str:
     return f"So \\boxed{{{seed}}}."
 
 
-async def test_a_problem_in_parts_keeps_every_clause() -> None:
+async def test_a_problem_in_parts_keeps_every_clause(thorough: bool) -> None:
     strategy = registry.create_strategy("scale:num_outlines=3,max_steps=3,max_rating_tokens=20")
     for script in (NOISY, in_parts):
-        assert await check_strategy(strategy, script=script, undecided=in_parts)
+        assert await check_strategy(strategy, script=script, undecided=in_parts, thorough=thorough)
 
 
 @pytest.mark.parametrize("spec", SPECS)
-async def test_a_strategy_with_something_fitted_keeps_every_clause(spec: str, paths: dict[str, Path]) -> None:
+async def test_a_strategy_with_something_fitted_keeps_every_clause(
+    spec: str, paths: dict[str, Path], thorough: bool
+) -> None:
     strategy = registry.create_strategy(spec.format(**paths))
-    checked = await check_strategy(strategy, models=["other"])
+    checked = await check_strategy(strategy, models=["other"], thorough=thorough)
     assert checked == [clause.promise for clause in CLAUSES]

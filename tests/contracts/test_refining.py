@@ -27,6 +27,8 @@ SPECS = (
     "self_revision:num_revisions=2,pick=in_turn,choose=majority,stop=consistent,threshold=0.8",
     "sequential_refine:n=4,top_logprobs=4",
     "sequential_refine:n=4,show=last,choose=last,analyse=true",
+    "sequential_refine:n=3,num_chains=3,choose=last",
+    "sequential_refine:n=4,num_chains=2,top_logprobs=4,stop=consistent,threshold=0.8",
     "sequential_refine:n=5,form=turns,choose=majority,stop=consistent,max_workspace_tokens=30",
 )
 
@@ -47,9 +49,9 @@ def test_all_strategies_that_refine_are_tried() -> None:
 
 
 @pytest.mark.parametrize("spec", SPECS)
-async def test_a_refining_strategy_keeps_every_clause(spec: str) -> None:
+async def test_a_refining_strategy_keeps_every_clause(spec: str, thorough: bool) -> None:
     undecided = UNDECIDED.get(spec.partition(":")[0], distinct)
-    checked = await check_strategy(registry.create_strategy(spec), undecided=undecided)
+    checked = await check_strategy(registry.create_strategy(spec), undecided=undecided, thorough=thorough)
     assert checked == [clause.promise for clause in CLAUSES]
 
 

@@ -71,9 +71,13 @@ def test_all_searches_by_steps_are_tried() -> None:
 
 
 @pytest.mark.parametrize("spec", SPECS)
-async def test_a_search_keeps_every_clause(spec: str) -> None:
+async def test_a_search_keeps_every_clause(spec: str, thorough: bool) -> None:
     checked = await check_strategy(
-        registry.create_strategy(spec), script=some_end, undecided=never_alike, models=["other"]
+        registry.create_strategy(spec),
+        script=some_end,
+        undecided=never_alike,
+        models=["other"],
+        thorough=thorough,
     )
     assert checked == [clause.promise for clause in CLAUSES]
 

@@ -19,7 +19,18 @@ from ttscale.strategy import Strategy
 from ttscale.testing import FakeBackend, Reply, Script, check_strategy, virtual_clock
 from ttscale.testing.strategy_checks import CLAUSES, distinct
 from ttscale.types import Candidate, Outcome, Problem, Prompt, Sample, Score
-from ttscale_strategies import HogwildRounds, Scale, SelfRevision
+from ttscale_strategies import (
+    AgentBestOfN,
+    CandidatesCrossover,
+    CodeMonkeys,
+    DynamicSpeculativePlanning,
+    HogwildRounds,
+    ParallelMuse,
+    ParallelPrompts,
+    Scale,
+    SelfRevision,
+)
+from ttscale_strategies.dag._agent import AgentOptions
 from ttscale_strategies.refine._judge_options import JudgeOptions
 from ttscale_strategies.refine._rounds import RoundOptions
 from ttscale_strategies.search._options import StepOptions
@@ -99,27 +110,31 @@ SMALLER = {
 }
 """Strategies whose own size takes long to try, and on which no promise depends."""
 REFINING = (HogwildRounds, RoundOptions, Scale, SelfRevision)
+AGENTS = (AgentBestOfN, CandidatesCrossover, CodeMonkeys, DynamicSpeculativePlanning, ParallelMuse)
+ELSEWHERE = (AgentOptions, StepOptions, JudgeOptions, ParallelPrompts, *AGENTS, *REFINING)
 ORDERLY = [
     SMALLER.get(name, name)
     for name in registry.names("strategies")
-    if name not in ARRIVAL_SPECS
-    and not issubclass(registry.load("strategies", name), (StepOptions, JudgeOptions, *REFINING))
+    if name not in ARRIVAL_SPECS and not issubclass(registry.load("strategies", name), ELSEWHERE)
 ]
 """Searches by steps are held to the same in `test_searches`, on replies of several steps, those that have a
-judge choose in `test_comparing`, on its replies, those that refine earlier attempts in `test_refining`, and
-`scale` in `test_effort`."""
+judge choose in `test_comparing`, on its replies, those that refine earlier attempts in `test_refining`, `scale`
+in `test_effort`, `AGENTS` in `test_agents_strategies`, those that plan calls in `test_agents`, and
+`parallel_prompts`, on prompts that hold several tasks, in `test_parallel_prompts`."""
 
 
 @pytest.mark.parametrize("spec", [*ORDERLY, *OTHER_SPECS])
-async def test_a_registered_strategy_keeps_every_clause(spec: str) -> None:
+async def test_a_registered_strategy_keeps_every_clause(spec: str, thorough: bool) -> None:
     undecided = UNDECIDED.get(spec.partition(":")[0], distinct)
-    checked = await check_strategy(registry.create_strategy(spec), undecided=undecided, models=["other"])
+    checked = await check_strategy(
+        registry.create_strategy(spec), undecided=undecided, models=["other"], thorough=thorough
+    )
     assert checked == [clause.promise for clause in CLAUSES]
 
 
 @pytest.mark.parametrize("spec", ARRIVAL_SPECS)
-async def test_a_strategy_that_depends_on_arrival_keeps_all_others(spec: str) -> None:
-    checked = await check_strategy(registry.create_strategy(spec), depends_on_arrival=True)
+async def test_a_strategy_that_depends_on_arrival_keeps_all_others(spec: str, thorough: bool) -> None:
+    checked = await check_strategy(registry.create_strategy(spec), depends_on_arrival=True, thorough=thorough)
     assert len(checked) == len(CLAUSES) - 1
 
 
@@ -200,6 +215,20 @@ class FirstComes(Vote):
             return outcome
         arrived = self.count([self.candidate(sample) for sample in drawn])
         return arrived.with_(candidates=outcome.candidates)
+
+
+class Deaf(Vote):
+    """Asks what was asked first, in whatever form it is handed the problem."""
+
+    async def solve(self, problem: Problem, run: Run) -> Outcome:
+        return await super().solve(run.asked[0], run)
+
+
+class Echoing(Vote):
+    """Asks something else."""
+
+    async def solve(self, problem: Problem, run: Run) -> Outcome:
+        return await super().solve(replace(problem, prompt=Prompt.user("What did I say?")), run)
 
 
 class Restless(Vote):
@@ -354,6 +383,8 @@ class Needy(Vote):
 
 
 MUTANTS: dict[type[Any], str] = {
+    Deaf: "it asks the problem it is handed: none of 1 prompts",
+    Echoing: "it asks the problem it is handed",
     FirstComes: "the order of completion",
     Restless: r"it draws what max_samples\(\) says: it drew 5",
     Modest: r"it draws what max_samples\(\) says",

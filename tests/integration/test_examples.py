@@ -44,6 +44,11 @@ def test_the_many_questions_example_answers_each_within_the_total() -> None:
     assert int(printed[-1].split()[0]) <= 20_000
 
 
+def test_the_example_of_an_agent_with_two_tools_calls_them() -> None:
+    printed = run_python("examples/agent_tools.py")
+    assert re.match(r"answer: -?\d+, by [3-9] calls of tools in ", printed)
+
+
 def test_the_readmes_first_example_runs() -> None:
     (code,) = re.findall(r"```python\n(import asyncio.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     assert len(run_python("-c", code).split()) >= 3

@@ -96,6 +96,7 @@ def test_paired_intervals_hold_the_enumerated_difference_at_about_the_nominal_ra
     assert NEARLY_ALL[0] <= share_of(held) <= NEARLY_ALL[1]
 
 
+@pytest.mark.slow
 @settings(max_examples=6, derandomize=True, deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_clustered_errors_and_bootstraps_hold_the_truth_where_naive_errors_do_not(seed: int) -> None:

@@ -127,6 +127,7 @@ HOSTILE = [
 # fmt: on
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("piece", HOSTILE)
 def test_hostile_repetitions_are_read_in_linear_time(piece: str) -> None:
     # The suite's time limit fails this if anything is quadratic: two hundred thousand squared takes hours.

@@ -74,6 +74,7 @@ def allocate(problems: Sequence[Problem], total: int) -> list[int]:
     return drawn
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("share", "most_lost"), [(0.7, 0.005), (0.6, 0.01), (0.5, 0.015)])
 def test_a_part_of_the_tokens_is_as_accurate_where_it_goes_to_the_undecided(
     problems: Sequence[Problem], share: float, most_lost: float
@@ -98,6 +99,7 @@ def test_with_enough_tokens_for_all_who_are_undecided_no_answer_changes(problems
     )
 
 
+@pytest.mark.slow
 def test_a_row_of_recorded_samples_is_as_accurate_with_three_tenths_fewer_tokens(
     problems: Sequence[Problem], tmp_path: Path
 ) -> None:

@@ -40,6 +40,7 @@ def values(row: Row, measure: str) -> Mapping[int, float]:
     return {point["k"]: point[measure]["value"] for point in row["points"] if point[measure] is not None}
 
 
+@pytest.mark.slow
 def test_every_published_mean_standard_error_and_pass_at_16_comes_out(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -68,6 +69,7 @@ def test_every_published_mean_standard_error_and_pass_at_16_comes_out(
     assert checked == {"mean": 54, "pass_at_16": 13}
 
 
+@pytest.mark.slow
 def test_the_four_published_values_of_samples_with_rewards_are_printed(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -83,6 +85,7 @@ def test_the_four_published_values_of_samples_with_rewards_are_printed(
     ]
 
 
+@pytest.mark.slow
 def test_two_models_and_two_benchmarks_with_fifty_samples_are_in_one_report(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -87,6 +87,7 @@ def test_with_equal_sizes_the_fit_is_the_closed_form() -> None:
     assert f_max * (1 - (1 - p) ** 4) == pytest.approx(0.6, abs=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
 def test_no_point_of_a_grid_is_likelier_than_the_fit(seed: int) -> None:
     num_samples, num_correct = drawn(0.15 * (seed + 1), 0.8, 25, (1, 2, 6, 9), seed)

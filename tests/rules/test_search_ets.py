@@ -123,6 +123,7 @@ def test_bad_sizes_are_named(
         replace(WORKED, leaf_sizes=leaf_sizes, branch_sizes=branch_sizes)
 
 
+@pytest.mark.slow
 def test_exact_equals_brute_force_and_greedy_keeps_its_promise_on_seeded_instances() -> None:
     rng = Random(3)
     optimal = 0

@@ -117,8 +117,8 @@ def nodes_of(outcome: Outcome) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("spec", SPECS)
-async def test_it_keeps_every_clause(spec: str) -> None:
-    checked = await check_strategy(registry.create_strategy(spec), models=["other"])
+async def test_it_keeps_every_clause(spec: str, thorough: bool) -> None:
+    checked = await check_strategy(registry.create_strategy(spec), models=["other"], thorough=thorough)
     assert checked == [clause.promise for clause in CLAUSES]
 
 
@@ -358,6 +358,7 @@ async def test_a_question_of_several_turns_keeps_those_before_the_last() -> None
 # ── interrupted ───────────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("parallel", [1, 3])
 async def test_killed_at_any_attempt_it_goes_on_to_the_same_answer(tmp_path: Path, parallel: int) -> None:
     grade = lambda text: int(text.partition("{")[2][:-1]) % 97 / 97  # noqa: E731

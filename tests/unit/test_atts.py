@@ -282,6 +282,7 @@ async def test_chains_that_cannot_change_the_vote_are_aborted() -> None:
     assert (len(outcome.candidates), outcome.usage.cancelled > 0) == (3, True)
 
 
+@pytest.mark.slow
 @virtual_clock
 @pytest.mark.parametrize("order", range(6))
 async def test_the_order_of_the_chains_changes_nothing(order: int) -> None:

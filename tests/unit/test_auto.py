@@ -56,19 +56,37 @@ def test_what_cannot_be_played_is_refused(spec: str) -> None:
         bank_cases({"?": TRACES}, [spec])
 
 
-def test_pilots_are_other_samples_than_those_played_with() -> None:
+def test_pilots_are_among_the_samples_of_a_vote_and_beside_those_of_anything_else() -> None:
     samples = [Drawn(key=str(number), correct=1.0, tokens=2**number) for number in range(6)]
-    for case in bank_cases({"?": samples}, ["self_consistency:n=2"], num_pilots=4, num_orders=20):
-        assert case.ease == 0.25
-        assert case.results["self_consistency:n=2"].tokens < 2**6
-    with_all = bank_cases({"?": samples}, ["self_consistency:n=2"], num_pilots=4, num_orders=20)
-    assert len({case.results["self_consistency:n=2"].tokens for case in with_all}) > 5
-    assert with_all == bank_cases({"?": samples}, ["self_consistency:n=2"], num_pilots=4, num_orders=20)
+    vote, finish = "self_consistency:n=3", "first_finish:n=2,k=2"
+    cases = bank_cases({"?": samples}, ["single", vote, finish], num_pilots=2, num_orders=20)
+    for case in cases:
+        one, three, four = (int(case.results[spec].tokens) for spec in ("single", vote, finish))
+        assert case.ease == 0.5
+        assert [found.bit_count() for found in (one, three)] == [2, 3]
+        assert one & three == one
+        assert four > one
+    assert len({case.results[vote].tokens for case in cases}) > 5
+    assert cases == bank_cases({"?": samples}, ["single", vote, finish], num_pilots=2, num_orders=20)
+
+
+def test_without_pilots_strategies_come_to_what_they_do_by_themselves() -> None:
+    (case,) = bank_cases({"?": TRACES}, ["single", "self_consistency:n=6"], num_pilots=0, num_orders=1)
+    assert case.ease == 0.0
+    assert case.results["self_consistency:n=6"].tokens == 8750
+    assert case.results["single"].tokens in {sample.tokens for sample in TRACES}
+
+
+def test_pilots_answer_where_what_is_played_does_not() -> None:
+    silent = [Drawn(key=None, correct=0.0, tokens=5)] * 3
+    found = played(strategy_of("first_finish:n=3,k=1"), silent, TRACES[:1])
+    assert (found.correct, found.tokens) == (1.0, 1200 + 15)
 
 
 def test_questions_with_too_few_samples_are_left_out() -> None:
-    assert bank_cases({"few": TRACES[:4], "many": TRACES}, ["single"], num_orders=1)[0].question == "many"
-    assert bank_cases({"few": TRACES[:4]}, ["single"]) == []
+    assert bank_cases({"few": TRACES[:3], "many": TRACES}, ["single"], num_orders=1)[0].question == "many"
+    assert bank_cases({"few": TRACES[:4]}, ["self_consistency:n=5"]) == []
+    assert bank_cases({"few": TRACES}, ["first_finish:n=3"]) == []
 
 
 def test_a_bank_tells_answers_grades_and_lengths(tmp_path: Path) -> None:
@@ -156,10 +174,10 @@ async def test_easy_questions_get_one_sample_and_hard_ones_a_vote_and_the_trace_
             if isinstance(attributes := span["attributes"], dict) and "reason" in attributes
         ]
         found[len(backend.records)] = str(reason)
-    assert sorted(found) == [4 + 1, 4 + 8]
-    assert "single was right on 100.0%" in found[5]
-    assert "agreement of 4 pilots) is 0.25, bin 1 of 2" in found[12]
-    assert "family 'short'" in found[12]
+    assert sorted(found) == [4, 8]
+    assert "single was right on 100.0%" in found[4]
+    assert "agreement of 4 pilots) is 0.25, bin 1 of 2" in found[8]
+    assert "family 'short'" in found[8]
 
 
 @virtual_clock
@@ -167,7 +185,7 @@ async def test_less_budget_buys_what_was_best_at_less(path: Path) -> None:
     backend = FakeBackend([f"\\boxed{{{number}}}" for number in range(12)])
     async with Engine(backend) as engine:
         await engine.solve("Anew?", strategy=Auto(tables=(str(path),), tokens=100))
-    assert len(backend.records) == 4 + 1
+    assert len(backend.records) == 4
 
 
 @virtual_clock

@@ -319,6 +319,7 @@ def test_rows_that_failed_or_whose_tokens_nobody_counted_are_kept_as_such(tmp_pa
         open_pool(path, columns=Columns(length="tokns"))
 
 
+@pytest.mark.slow
 def test_what_several_graders_published_of_a_run_comes_out_of_its_rows_again(tmp_path: Path) -> None:
     if not EPOCH.is_dir():
         pytest.skip("the recordings are not here: ../shared/data/pools/epoch")

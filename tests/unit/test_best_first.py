@@ -314,6 +314,7 @@ async def test_with_goals_it_keeps_every_clause() -> None:
     assert checked == [clause.promise for clause in CLAUSES]
 
 
+@pytest.mark.slow
 async def test_killed_at_any_draw_it_goes_on_to_the_same_answer(tmp_path: Path) -> None:
     def strategy(folder: str) -> BestFirst:
         return toy_strategy(num_workers=2, parallel=2, num_expansions=6, journal=str(tmp_path / folder))

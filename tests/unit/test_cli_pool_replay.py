@@ -149,6 +149,7 @@ def test_an_empty_bank_has_nothing_to_replay(bench: Bench) -> None:
     assert sentence == "error: 'empty.sqlite' holds no samples; draw some with `ttscale pool record`.\n"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not POOL.is_file(), reason="the shared pool is not here; it has no licence to be copied")
 def test_the_shared_pool_is_imported_shown_and_replayed(bench: Bench) -> None:
     assert bench.read("import", str(POOL), "--into", "art.sqlite")["num_added"] == 10_256

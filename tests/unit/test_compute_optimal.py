@@ -185,11 +185,11 @@ async def test_the_tables_of_two_folds_serve_each_others_questions(tmp_path: Pat
     strategy = ComputeOptimal(tables=(str(tmp_path / "a.json"), str(tmp_path / "b.json")))
     chosen = dict[str, int]()
     for question in ("Question 1?", "Question 7?", "Question 99?"):
-        backend = FakeBackend("So \\boxed{1}.")
+        backend = FakeBackend(["So \\boxed{1}.", "So \\boxed{2}."])
         async with Engine(backend) as engine:
             assert (await engine.solve(question, strategy=strategy)).answer == "1"
         chosen[question] = len(backend.records)
-    assert chosen == {"Question 1?": 4 + 1, "Question 7?": 4 + 8, "Question 99?": 4 + 8}
+    assert chosen == {"Question 1?": 4, "Question 7?": 8, "Question 99?": 8}
 
 
 def test_problems_are_known_by_their_words_not_their_ids() -> None:
@@ -206,7 +206,7 @@ def test_problems_are_known_by_their_words_not_their_ids() -> None:
 @virtual_clock
 async def test_pilots_that_disagree_make_a_question_hard(path: Path) -> None:
     strategy = ComputeOptimal(tables=(str(path),))
-    for replies, drawn in ((["\\boxed{1}"], 5), ([f"\\boxed{{{number}}}" for number in range(12)], 12)):
+    for replies, drawn in ((["\\boxed{1}"], 4), ([f"\\boxed{{{number}}}" for number in range(12)], 8)):
         backend = FakeBackend(replies)
         async with Engine(backend) as engine:
             outcome = await engine.solve("Anew?", strategy=strategy)
@@ -218,10 +218,10 @@ async def test_pilots_that_disagree_make_a_question_hard(path: Path) -> None:
 async def test_a_verifiers_mean_score_tells_difficulty(tmp_path: Path) -> None:
     fitted(difficulty="verifier").write(tmp_path / "table.json")
     strategy = registry.create_strategy(f"compute_optimal:tables=[{tmp_path / 'table.json'}],verifier=math")
-    for target, drawn in (("1", 4 + 1), ("2", 4 + 8)):
-        backend = FakeBackend("So \\boxed{1}.")
+    for replies, drawn in ((["\\boxed{1}"], 4), (["\\boxed{1}", "\\boxed{2}"], 8)):
+        backend = FakeBackend(replies)
         async with Engine(backend) as engine:
-            problem = Problem(id="new", prompt=Prompt.user("Anew?"), target=target)
+            problem = Problem(id="new", prompt=Prompt.user("Anew?"), target="1")
             await engine.solve(problem, strategy=strategy)
         assert len(backend.records) == drawn
 
@@ -240,6 +240,44 @@ async def test_a_given_pass_rate_needs_no_pilots(tmp_path: Path) -> None:
                 await engine.solve(
                     Problem(id="new", prompt=Prompt.user("Anew?"), meta=wrong), strategy=strategy
                 )
+
+
+# ── the pilots' votes ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@virtual_clock
+async def test_pilots_are_the_first_samples_of_a_vote(path: Path) -> None:
+    backend = FakeBackend([f"\\boxed{{{answer}}}" for answer in (1, 2, 1, 3, 4, 2, 2, 5)])
+    async with Engine(backend) as engine:
+        outcome = await engine.solve("Anew?", strategy=ComputeOptimal(tables=(str(path),)))
+    assert [candidate.answer for candidate in outcome.candidates] == list("12134225")
+    assert [candidate.index for candidate in outcome.candidates] == list(range(8))
+    assert (outcome.answer, outcome.confidence, outcome.stop_reason) == ("2", 3 / 8, "finished")
+
+
+@virtual_clock
+async def test_nothing_more_is_drawn_once_the_pilots_have_decided_the_vote(tmp_path: Path) -> None:
+    vote = "self_consistency:n=5"
+    cases = [Case(question=f"{ease}", ease=ease, results={vote: HARD[0].results[VOTE]}) for ease in (0.1, 0.9)]
+    fitted(cases).write(tmp_path / "table.json")
+    backend = FakeBackend(["\\boxed{1}", "\\boxed{1}", "\\boxed{2}", "\\boxed{1}"])
+    async with Engine(backend) as engine:
+        outcome = await engine.solve("?", strategy=ComputeOptimal(tables=(str(tmp_path / "table.json"),)))
+    assert (outcome.answer, outcome.stop_reason, len(backend.records)) == ("1", "decided", 4)
+
+
+@virtual_clock
+async def test_pilots_answer_where_another_strategy_does_not(tmp_path: Path) -> None:
+    spec = "first_finish:n=3,k=2"
+    cases = [Case(question="Q", ease=0.5, results={spec: Result(correct=1.0, tokens=1)})]
+    fitted(cases).write(tmp_path / "table.json")
+    strategy = ComputeOptimal(tables=(str(tmp_path / "table.json"),))
+    assert strategy.max_samples() == 4 + 3
+    for last, answer in (("\\boxed{3}", "3"), ("no idea", "1")):
+        backend = FakeBackend([*["\\boxed{1}"] * 4, *[last] * 3])
+        async with Engine(backend) as engine:
+            outcome = await engine.solve("?", strategy=strategy)
+        assert (outcome.answer, len(backend.records)) == (answer, 7)
 
 
 def test_what_the_tables_strategies_need_is_known_beforehand(tmp_path: Path) -> None:

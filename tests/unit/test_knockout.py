@@ -83,6 +83,7 @@ async def test_a_majority_of_the_comparisons_wins_a_meeting() -> None:
     assert outcome.answer == "2"
 
 
+@pytest.mark.slow
 @virtual_clock
 async def test_ties_are_broken_by_a_coin_of_the_runs_seed() -> None:
     answers = set[str | None]()

@@ -167,8 +167,8 @@ STRATEGY_FILES = [
 def test_a_strategy_imports_ttscale_and_its_family_only(path: Path) -> None:
     family = "ttscale_strategies." + path.relative_to(PACKAGES["ttscale_strategies"]).parts[0]
     allowed = {*sys.stdlib_module_names, "ttscale", "numpy", "scipy", "sklearn"}
-    # Every family checks what it is given, and many end in a vote.
-    shared = ("checks", "revision", "styles", "voting")
+    # Every family checks what it is given, many end in a vote, and some read and merge drafts.
+    shared = ("checks", "refine", "revision", "styles", "voting")
     rooms = (f"{family}.", *(f"ttscale_strategies.{room}." for room in shared))
     wrong = [
         module

@@ -348,6 +348,7 @@ SEARCHES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", SEARCHES)
 @virtual_clock
 async def test_a_search_killed_at_any_node_resumes_to_the_same_answer(options: Any, tmp_path: Path) -> None:

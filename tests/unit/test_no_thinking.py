@@ -133,3 +133,22 @@ def test_an_empty_prefix_is_refused_and_the_cost_is_the_strategys() -> None:
     with pytest.raises(ParameterError, match="prefix must not be empty"):
         registry.create_strategy("no_thinking:prefix=''")
     assert registry.create_strategy("no_thinking:strategy=self_consistency:n=5").max_samples() == 5
+
+
+@virtual_clock
+async def test_a_search_by_steps_goes_on_from_the_prefix() -> None:
+    backend = FakeBackend("step\nSo \\boxed{7}.")
+    outcome = await ask('no_thinking:strategy="beam_search:width=4,beam_width=2,max_depth=2"', backend)
+    begun = ASKED + tuple(map(ord, PREFIX))
+    assert outcome.answer == "7"
+    assert len(backend.requests) == 2
+    assert all((request.prompt.token_ids or ())[: len(begun)] == begun for request in backend.requests)
+
+
+@virtual_clock
+async def test_prompts_of_a_strategys_own_show_the_question_as_it_was_asked() -> None:
+    backend = FakeBackend("So \\boxed{7}.")
+    await ask('no_thinking:strategy="sequential_refine:n=2,choose=last"', backend)
+    _, revised = (characters.decode(request.prompt.token_ids or ()) for request in backend.requests)
+    assert revised.startswith("Q\n\nEarlier attempts")
+    assert "finished thinking" not in revised

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import random
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -128,6 +129,32 @@ def test_the_longest_of_several_is_the_expected_maximum() -> None:
     assert found.generated == pytest.approx(4 * sum(lengths) / 64, rel=0.05)
 
 
+def test_the_longest_of_more_samples_than_are_known_is_longer_than_these() -> None:
+    lengths, rng = lognormal_lengths(100, 220, 1000), random.Random(4)
+    questions = tuple(measured(rng.sample(lengths, 4), [1, 2, 3, 4]).questions[0] for _ in range(24))
+    workload = Workload(questions, origin="a test")
+    found = plan("self_consistency:n=16,stop=never", workload)
+    longest = expected_order_statistic(workload.lengths, 16, 16)  # all questions are alike
+    assert found.critical_path_tokens == pytest.approx(longest, rel=0.15)
+    assert expected_order_statistic(workload.lengths, 4, 4) < 0.8 * (found.critical_path_tokens or 0)
+    assert any("more samples than the 4 that are known" in note for note in found.notes)
+
+
+def test_draws_are_spread_about_their_question_by_what_their_own_part_in_it_leaves() -> None:
+    one, alone = measured([10, 20, 40], [1, 1, 2]).questions[0], measured([7], [1]).questions[0]
+    assert one.middle_tokens == pytest.approx(20)
+    assert Workload((one, alone), origin="a test").spreads == pytest.approx((0.5**1.5**0.5, 1.0, 2**1.5**0.5))
+    assert Workload((alone,), origin="a test").spreads == ()
+    assert plan("self_consistency:n=3,stop=never", measured([7], [1])).critical_path_tokens == 7
+
+
+def test_a_draw_is_made_longer_step_by_step_and_keeps_a_token_of_each() -> None:
+    draw = Draw((Step(10, 0), Step(1, 1), Step(9, 2)), answer=3, is_right=True)
+    assert [step.num_tokens for step in draw.scaled(40).steps] == [20, 2, 18]
+    assert [step.num_tokens for step in draw.scaled(1).steps] == [1, 1, 1]
+    assert (draw.scaled(40).answer, draw.scaled(40).steps[2].mark) == (3, 2)
+
+
 def test_a_vote_that_is_decided_aborts_the_rest() -> None:
     found = plan("self_consistency:n=3", measured([10, 20, 80], [1, 1, 1]))
     # two of three alike decide it at step 20, where the longest has written 20
@@ -181,6 +208,7 @@ def test_a_search_writes_the_steps_that_answers_have() -> None:
     assert found.prompt_ideal == 12 + 4  # what was written is in the cache, but the last token of each step
 
 
+@pytest.mark.slow
 def test_a_prefix_cache_saves_what_searches_ask_again() -> None:
     steps = tuple(Step(16, mark) for mark in range(5))
     workload = Workload((Question(64, (Draw(steps, 1, True),) * 8, is_graded=True),), origin="a test")

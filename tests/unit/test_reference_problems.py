@@ -5,6 +5,7 @@ import random
 
 import pytest
 
+from ttscale.grammars.operations import apply_operator
 from ttscale.reference.problems import (
     EVALUATION_CONFIGS,
     HELD_OUT_CONFIGS,
@@ -13,7 +14,6 @@ from ttscale.reference.problems import (
     TRAINING_SEED_START,
     TRAINING_SHARES,
     Problem,
-    apply_operator,
     countdown_solutions,
     make_dataset,
     problem_key,

@@ -93,6 +93,7 @@ def assert_cell(document: Document, cell: tuple[str, str]) -> None:
 # ── two cells ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("benchmark", ["aime2024", "aime2025-i"])
 def test_a_cell_of_one_model_is_the_tables(two_cells: Document, benchmark: str) -> None:
     assert_cell(two_cells, ("R1", benchmark))
@@ -117,6 +118,7 @@ def test_every_row_is_matched_in_the_recorded_order(two_cells: Document) -> None
             assert matched["at_equal_critical_path"]["note"] == "it costs less than one sample"
 
 
+@pytest.mark.slow
 def test_one_model_in_drawn_orders_has_intervals_and_reports(tmp_path: Path) -> None:
     names = (STRATEGIES["majority"], ADAPTIVE)
     words = ("--recorded", "R1", "--orders", "2", "--limit", "15")

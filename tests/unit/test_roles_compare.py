@@ -6,6 +6,8 @@ import random
 from collections import Counter
 from dataclasses import replace
 
+import pytest
+
 from tests.unit.attempts_bench import CHAIN, attempts, sampled
 from ttscale.reference.conversation import Conversation
 from ttscale.reference.roles import compare
@@ -27,6 +29,7 @@ def solutions_of(conversation: Conversation) -> tuple[str, str]:
     return first.rpartition("\n\nSolution A:\n")[2], rest.partition("\n\nWhich solution is right?")[0]
 
 
+@pytest.mark.slow
 def test_the_solution_named_is_right_and_the_other_is_wrong() -> None:
     found = sampled(150)
     by_key = {each.key: each for each in found}

@@ -34,6 +34,7 @@ def targets(conversation: Conversation) -> list[str]:
     return [turn.target for turn in conversation.turns if turn.target is not None]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("right_share", [0.0, 0.1, 0.5, 0.9, 1.0])
 def test_neither_sign_is_rare_whatever_share_of_the_attempts_is_right(right_share: float) -> None:
     conversations = drawn(sampled(150, right_share=right_share))

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 import pytest
 
 from ttscale.answers import extract_answer
+from ttscale.grammars.format_error import FormatError
 from ttscale.reference.conversation import Conversation, Turn, user
 from ttscale.reference.problems import make_dataset
 from ttscale.reference.roles.chains import add_up, parse_chain
-from ttscale.reference.roles.completion import FormatError, opened
+from ttscale.reference.roles.completion import opened
 from ttscale.reference.roles.outlines import (
     CONFIGS,
     END_OUTLINES,

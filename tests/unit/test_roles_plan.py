@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ttscale.grammars.format_error import FormatError
 from ttscale.reference.problems import EVALUATION_CONFIGS, make_dataset, problem_key
-from ttscale.reference.roles.completion import FormatError
 from ttscale.reference.roles.plan import (
     CONFIGS,
     PHRASES,

@@ -7,6 +7,8 @@ import re
 from collections import Counter
 from dataclasses import replace
 
+import pytest
+
 from tests.unit.attempts_bench import CHAIN, attempts, sampled
 from ttscale.reference.conversation import Conversation
 from ttscale.reference.roles import revise
@@ -38,6 +40,7 @@ def target_of(conversation: Conversation) -> str:
     return str(target)
 
 
+@pytest.mark.slow
 def test_every_target_is_right_throughout_and_one_of_the_attempts_shown_if_one_of_them_is() -> None:
     found = sampled(200)
     by_key = {each.key: each for each in found}

@@ -11,11 +11,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.attempts_bench import CHAIN, COUNTDOWN, LEGS, attempts, attempts_at, problems
+from ttscale.grammars.operations import apply_operator
 from ttscale.reference.problems import (
     TRAINING_CONFIGS,
     Entry,
     Problem,
-    apply_operator,
     make_dataset,
     problem_key,
 )
@@ -72,6 +72,7 @@ def some_answers(problem: Problem, rng: random.Random) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 def test_an_answer_is_right_when_the_checker_of_reasoning_gym_scores_it_one(drawn: list[Problem]) -> None:
     rng, seen = random.Random(1), set[tuple[str, bool]]()
     for problem in drawn[:60]:

@@ -12,17 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ttscale.answers import extract_answer
-from ttscale.reference.conversation import Conversation
-from ttscale.reference.problems import EVALUATION_CONFIGS, apply_operator, make_dataset, problem_key
-from ttscale.reference.roles.completion import FormatError, opened, opening
-from ttscale.reference.roles.countdown import (
-    Operation,
-    parse_operation,
-    promising_operations,
-    write_expression,
-)
-from ttscale.reference.roles.questions import asked, training_questions
-from ttscale.reference.roles.spawn import (
+from ttscale.grammars.format_error import FormatError
+from ttscale.grammars.operations import Operation, apply_operator, parse_operation, write_expression
+from ttscale.grammars.spawn import (
     END_CALL,
     END_RESULTS,
     PHRASES,
@@ -34,6 +26,11 @@ from ttscale.reference.roles.spawn import (
     read_child_result,
     render_join,
 )
+from ttscale.reference.conversation import Conversation
+from ttscale.reference.problems import EVALUATION_CONFIGS, make_dataset, problem_key
+from ttscale.reference.roles.completion import opened, opening
+from ttscale.reference.roles.countdown import promising_operations
+from ttscale.reference.roles.questions import asked, training_questions
 from ttscale.reference.roles.threads import (
     CONFIGS,
     SearchOracle,
@@ -198,6 +195,7 @@ def test_a_root_that_keeps_calling_is_stopped() -> None:
     assert solve_by_threads(Script([]), []) == []
 
 
+@pytest.mark.slow
 def test_with_the_oracle_as_model_most_held_out_questions_are_answered_right() -> None:
     dataset = make_dataset("countdown", EVALUATION_CONFIGS["countdown"], seed=0, size=80)
     entries = [dataset[index] for index in range(80)]

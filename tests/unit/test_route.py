@@ -94,6 +94,7 @@ def test_questions_without_a_common_word_are_known_by_their_looks() -> None:
 # ── fitting ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["clusters", "logistic", "best"])
 def test_a_router_learns_which_questions_a_model_gets_wrong(method: str) -> None:
     expected = fitted(method=method).expected_losses(

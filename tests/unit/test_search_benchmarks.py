@@ -121,6 +121,7 @@ async def test_without_barriers_depths_of_one_question_overlap() -> None:
     assert any(first_start(depths[depth + 1]) < last_end(depths[depth]) for depth in range(len(depths) - 1))
 
 
+@pytest.mark.slow
 @virtual_clock
 @pytest.mark.parametrize("search", ["rebase", "beam_search", "dvts"])
 async def test_all_ways_come_to_the_same_and_barriers_take_longer(search: str) -> None:
@@ -160,6 +161,7 @@ def test_the_least_is_what_no_block_of_an_earlier_prompt_or_answer_holds() -> No
     assert least_computed([other, second, whole, first], 4) == 5 + 2 + 4 + 6
 
 
+@pytest.mark.slow
 @virtual_clock
 async def test_what_the_trees_say_is_what_ttscale_counts() -> None:
     profile = replace(TOY, prefix_block=4)

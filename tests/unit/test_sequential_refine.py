@@ -76,6 +76,48 @@ async def test_as_turns_the_conversation_goes_on_and_its_beginning_stays_the_sam
 
 
 @virtual_clock
+async def test_chains_side_by_side_see_their_own_attempts_only_and_wait_for_nobody() -> None:
+    asked = list[str]()
+
+    def script(prompt: Prompt, seed: int, ordinal: int) -> Reply:
+        asked.append(prompt.question)
+        is_slow = ordinal == 1 or "99" in prompt.question
+        return Reply(box(99 if is_slow else ordinal)[0], seconds=1.0 if is_slow else 0.1)
+
+    outcome, backend = await ask("sequential_refine:n=3,num_chains=2,choose=majority", script)
+    assert len(backend.requests) == 1 + 2 * 2
+    assert [attempts(text) for text in asked] == [[], [], box(0), box(0, 2), box(99), box(99)]
+    assert outcome.answer == "99"
+    assert [(one.index, one.answer) for one in outcome.candidates] == [
+        (0, "0"), (1, "2"), (2, "3"), (3, "99"), (4, "99"), (5, "99"),
+    ]  # fmt: skip
+    assert outcome.seconds == pytest.approx(3.0, abs=0.1)
+    assert noted(outcome, "total_tokens") == sum(spent(backend))
+
+
+@virtual_clock
+async def test_of_several_chains_the_majority_of_their_last_answers_counts() -> None:
+    last = {0: 7, 1: 8, 2: 8}
+
+    def script(prompt: Prompt, seed: int, ordinal: int) -> str:
+        shown = attempts(prompt.question)
+        return box(ordinal if not shown else last[int(shown[0][7:-1])])[0]
+
+    outcome, _ = await ask("sequential_refine:n=2,num_chains=3,choose=last", script)
+    assert outcome.answer == "8"
+    assert outcome.confidence == pytest.approx(2 / 6)
+
+
+@virtual_clock
+async def test_a_budget_that_buys_some_chains_only_leaves_their_vote() -> None:
+    for samples, answer in ((1, "1"), (2, "1"), (4, "2")):
+        spec = "sequential_refine:n=2,num_chains=2,choose=majority"
+        outcome, _ = await ask(spec, in_order(*box(1, 2, 2, 2)), budget=Budget(samples=samples))
+        assert (outcome.answer, outcome.usage.calls) == (answer, samples)
+        assert outcome.stop_reason == ("finished" if samples == 4 else "budget")
+
+
+@virtual_clock
 async def test_a_bare_text_becomes_the_first_turn() -> None:
     model = in_order(*box(1, 2))
     problem = Problem(id="q", prompt=Prompt(text="1 + 1 ="))
@@ -173,6 +215,7 @@ async def test_a_budget_that_ends_on_the_way_leaves_the_attempts_so_far(samples:
     ("options", "words"),
     [
         ("n=0", "n must be >= 1"),
+        ("num_chains=0", "num_chains must be >= 1"),
         ("top_logprobs=0", "top_logprobs must be >= 1"),
         ("min_entropy=0", "min_entropy must be above 0"),
         ("stop=entropy", "needs rounds of several answers"),

@@ -358,6 +358,7 @@ async def test_a_track_that_is_not_needed_any_more_is_aborted_in_the_engine_at_o
 # ── budgets, capabilities, options ────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.slow
 @virtual_clock
 async def test_a_budget_that_ends_before_a_grade_returns_the_answer_of_the_step() -> None:
     whole = await ask(f"speculative_steps:target=large,{ONE_TRACK}", model(steps("one", "\\boxed{7}")))
@@ -426,7 +427,7 @@ async def test_an_average_needs_the_likeliest_tokens_of_the_target_and_no_one_el
         ("top_p=0", "top_p"),
         ("grader=confidence", "must read texts"),
         ("grade_template=revise", "needs the fields step"),
-        ("track_template=grade_step", "needs the fields hint, question"),
+        ("track_template=grade_step", "needs the fields question and hint"),
         (f"hints=[{', '.join(['x'] * 26)}]", "at most 25"),
     ],
 )

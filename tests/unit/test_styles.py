@@ -8,8 +8,9 @@ import pytest
 
 from ttscale import Engine, Problem, registry
 from ttscale.registry import create_strategy, load_template
-from ttscale.testing import FakeBackend, virtual_clock
+from ttscale.testing import FakeBackend, Reply, characters, virtual_clock
 from ttscale.types import Message, Prompt
+from ttscale_strategies import Styled
 from ttscale_strategies.styles import BUILTINS, Style, sketch_of, style_template
 
 
@@ -54,6 +55,40 @@ async def test_any_strategy_is_asked_in_the_style(style: Style) -> None:
     assert (outcome.answer, len(asked)) == ("4", 3)
     expected = load_template(style_template(style, messages[1].content)).render(question=messages[1].content)
     assert asked[0].messages == (messages[0], *expected.messages)
+
+
+WORDS = "but keep each step to a draft of five words at most."
+"""Of the style draft."""
+
+
+def some_steps(prompt: Prompt, seed: int, ordinal: int) -> Reply:
+    """Write a step, and one of three answers."""
+    return Reply(f"step {seed % 3}\nSo \\boxed{{{seed % 3}}}.")
+
+
+@virtual_clock
+@pytest.mark.parametrize(
+    ("spec", "least"),
+    [
+        ("beam_search:width=4,beam_width=2,max_depth=3", 5),
+        ("sequential_refine:n=3,top_logprobs=4", 3),
+        ("sequential_refine:n=3,top_logprobs=4,form=turns", 3),
+        ("pdr:drafts=[2],distil=shared_top_k,k=2", 2),
+        ("knockout:n=4,num_comparisons=2", 3),
+        ("listwise:n=3", 2),
+        ("speculative_steps:num_tracks=1,max_steps=2,hints=[]", 3),
+    ],
+)
+async def test_whatever_is_asked_about_the_problem_is_asked_in_the_style(spec: str, least: int) -> None:
+    backend = FakeBackend(some_steps)
+    strategy = Styled(style="draft", strategy=create_strategy(spec))
+    async with Engine(backend) as engine:
+        outcome = await engine.solve("How much is 2 and 2?", strategy=strategy)
+    assert outcome.answer is not None
+    asked = [characters.decode(request.prompt.token_ids or ()) for request in backend.requests]
+    assert len(asked) >= least
+    for text in asked:
+        assert text.count("How much is 2 and 2?") == text.count(WORDS) == 1
 
 
 @virtual_clock

@@ -224,6 +224,7 @@ ACCEPTS_ANYTHING = {"game_of_life_halting"}
 """Its checker compares the truth of two texts, and every text is true (as of reasoning-gym 0.1.19)."""
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # some sets leave files open
 async def test_the_reference_answer_of_every_data_set_scores_one(workers: Workers) -> None:
     import reasoning_gym

@@ -217,8 +217,9 @@ def _notes(strategy: Strategy, workload: Workload, understudies: Sequence[Unders
     notes = list[str]()
     if any(player.num_repeated for player in understudies) and workload.are_draws_measured:
         notes.append(
-            f"it asks for more samples than the {workload.min_draws} that are known of a question, so some "
-            f"were dealt twice: answers agree more, and the longest is shorter, than they will be"
+            f"it asks for more samples than the {workload.min_draws} that are known of a question, so some are "
+            f"made up: their answers are those that are known, which agree more than others will, and their "
+            f"lengths are spread as those of all questions are"
         )
     if any(player.num_foreign for player in understudies):
         notes.append("prompts of its own, and what is asked of other models, are answered as the question is")

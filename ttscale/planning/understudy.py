@@ -54,7 +54,9 @@ class Cast:
 class Understudy(Backend):
     """Plays a model on a virtual clock, from what is known of its answers.
 
-    1. A question's samples are its draws in a random order; once all were dealt, they are dealt anew.
+    1. A question's samples are its draws in a random order; once all were dealt, their answers are dealt anew,
+       with lengths that are spread about the question's as those of all questions are: the longest of many
+       samples is longer than the longest of those that are known.
     2. An answer that is continued goes on as one of the draws does that had the same last step, or else as any
        that has so many steps. Behind a text that the model did not write comes the last step of a draw.
     3. Whatever else it is asked, it answers as it answers the question that is being worked on.
@@ -64,7 +66,7 @@ class Understudy(Backend):
         place: of the question that is being worked on.
         num_foreign: prompts that were not a question of the workload, nor began with one.
         num_forced: continuations of texts that the model had not written.
-        num_repeated: draws that were dealt a second time to the same strategy.
+        num_repeated: draws of which no more than the answer's likeness was known.
     """
 
     name = "understudy"
@@ -88,6 +90,8 @@ class Understudy(Backend):
         self.place = 0
         self.num_foreign = self.num_forced = self.num_repeated = 0
         self._questions = workload.questions
+        self._spreads = workload.spreads if workload.are_draws_measured else ()
+        self._most_tokens = workload.lengths[-1]
         self._cast = cast
         self._order = order
         self._player = Player()
@@ -245,7 +249,15 @@ class Understudy(Backend):
         if number not in dealt:
             self.num_repeated += len(dealt) >= len(deck)
             dealt[number] = len(dealt)
-        return deck[dealt[number] % len(deck)]
+        draw = deck[dealt[number] % len(deck)]
+        return draw if dealt[number] < len(deck) else self._further(place, draw, dealt[number])
+
+    def _further(self, place: int, draw: Draw, number: int) -> Draw:
+        """Return a draw that is not known, in the likeness of one that is."""
+        if not self._spreads or draw.is_cut:
+            return draw
+        spread = self._rng("spread", place, number).choice(self._spreads)
+        return draw.scaled(min(self._most_tokens, round(self._questions[place].middle_tokens * spread)))
 
     def _rng(self, *what: str | int) -> random.Random:
         return random.Random(f"{self._order} {what}")

@@ -6,7 +6,7 @@ import math
 import random
 from collections import Counter
 from collections.abc import Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Final
 
@@ -45,6 +45,12 @@ class Draw:
         """Generated tokens."""
         return sum(step.num_tokens for step in self.steps)
 
+    def scaled(self, num_tokens: int) -> Draw:
+        """Return the same answer in other words, about so many tokens long: each step has one at least."""
+        times = num_tokens / self.num_tokens
+        steps = tuple(Step(max(1, round(step.num_tokens * times)), step.mark) for step in self.steps)
+        return replace(self, steps=steps)
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
@@ -61,6 +67,11 @@ class Question:
     def num_right(self) -> int:
         """Draws that are right."""
         return sum(draw.is_right for draw in self.draws)
+
+    @property
+    def middle_tokens(self) -> float:
+        """Geometric mean of the draws' lengths."""
+        return math.exp(math.fsum(math.log(draw.num_tokens) for draw in self.draws) / len(self.draws))
 
     @property
     def target(self) -> str | None:
@@ -102,6 +113,21 @@ class Workload:
     def lengths(self) -> tuple[int, ...]:
         """Tokens of all draws, sorted."""
         return tuple(sorted(draw.num_tokens for question in self.questions for draw in question.draws))
+
+    @cached_property
+    def spreads(self) -> tuple[float, ...]:
+        """How many times as long as the others of its question a draw is, of every draw of any question.
+
+        Its length over their geometric mean, raised to the power √(m / (m - 1)) of the m draws of the question,
+        as these have part in that mean. Empty where no question has two draws.
+        """
+        found = list[float]()
+        for question in self.questions:
+            num = len(question.draws)
+            middle = question.middle_tokens
+            power = math.sqrt(num / (num - 1)) if num > 1 else 0.0
+            found += [(draw.num_tokens / middle) ** power for draw in question.draws if num > 1]
+        return tuple(found)
 
     @property
     def mean_prompt_tokens(self) -> float:

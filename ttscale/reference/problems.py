@@ -14,6 +14,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
+from ttscale.grammars.operations import apply_operator
+
 if TYPE_CHECKING:
     from reasoning_gym.dataset import ProceduralDataset
 
@@ -271,17 +273,6 @@ def _solve_countdown(entry: Entry, rng: random.Random) -> tuple[list[str], str] 
         expression += f"{move.operator}{move.number}"
         value, loose = cast("int", result), move.operator in "+-"
     return steps, expression
-
-
-def apply_operator(value: int, operator: str, number: int) -> int | None:
-    """Combine two positive numbers, or return None where the result is not a positive whole number."""
-    if operator == "+":
-        return value + number
-    if operator == "*":
-        return value * number
-    if operator == "-":
-        return value - number if value > number else None
-    return value // number if number and value % number == 0 else None
 
 
 def countdown_solutions(numbers: tuple[int, ...], target: int) -> Iterator[tuple[int, tuple[_Move, ...]]]:

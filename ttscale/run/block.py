@@ -127,6 +127,7 @@ class Block(ABC, Generic[T]):
             on_chunk=lambda chunk: self._take(draw, chunk),
             stream=self._stream,
             order=run.order,
+            start_by=run.start_by(),
             on_begin=lambda: run.trace.begin_prompt(draw.span, run.room.backend, self._prompt.token_ids),
         )
         draw = Draw(

@@ -17,7 +17,8 @@ from ttscale.run.block import PieceBlock, SampleBlock
 from ttscale.run.draw import WorstCase
 from ttscale.run.given import read_given
 from ttscale.run.seeds import derive_seed
-from ttscale.scheduling import Auction, Bidder
+from ttscale.run.tooling import call_tool
+from ttscale.scheduling import Auction, Bidder, Workflow
 from ttscale.trace import Span, Trace
 from ttscale.trace.span import SpanKind
 from ttscale.types import JSON, Bucket, Problem, Prompt, Sample, Sampling, Score, Usage
@@ -85,10 +86,17 @@ class Run:
         critical_path_tokens: int = 0,
         critical_path_seconds: float = 0.0,
         auction: Auction | None = None,
+        asked: tuple[Problem, ...] = (),
+        tools: Sequence[Tool] = (),
+        workflow: Workflow | None = None,
     ) -> None:
         """Made by `Engine.solve` and `child`, not by hand."""
         self.room = room
         self.problem = problem
+        self.asked = asked if problem in asked[-1:] else (*asked, problem)
+        """The problem in all its forms, as it came first and this run's own last: see `child`."""
+        self.tools = tuple(tools)
+        """What came with the problem, for strategies that were given no tools of their own."""
         self.budget = BudgetView(scope)
         self.order = order
         self.bucket: Bucket = bucket
@@ -101,6 +109,7 @@ class Run:
         self.answer_so_far = Best()
         self._scope = scope
         self._auction = auction or Auction()
+        self._workflow = workflow
         self._seed = seed
         self._span = span
         self._indices = itertools.count()
@@ -273,28 +282,20 @@ class Run:
         reservation = await self._scope.reserve(lambda _: spent, 1)
         reservation.commit(replace(usage, reused=usage.tokens))
 
-    async def call(self, tool: Tool, **arguments: JSON) -> ToolResult:
+    async def call(self, tool: Tool, /, **arguments: JSON) -> ToolResult:
         """Call a tool; its failure is a result, not an exception.
 
         Raises:
-            BudgetExhausted: no tool call is left in the budget.
+            BudgetExhausted: no tool call, or too few dollars for it, are left in the budget.
         """
-        reservation = await self._scope.reserve(lambda _: Amount(tool_calls=1), 1)
-        span, path, began = self.open_span("tool", tool.name), self.critical_path_seconds, self.now()
-        try:
-            result = await tool.call(arguments)
-        finally:
-            reservation.commit(Usage(tool_calls=1))
-            self.close_span(span)
-            self.advance(0, path + self.now() - began)
-        span.attributes["error"] = result.error
-        return result
+        return await call_tool(self, self._scope, tool, arguments)
 
     @asynccontextmanager
     async def child(
         self,
         *,
         label: str,
+        problem: Problem | None = None,
         model: str | None = None,
         budget: Budget | None = None,
         bucket: Bucket | None = None,
@@ -305,6 +306,8 @@ class Run:
 
         Args:
             label: names it.
+            problem: what it is asked, and its verifiers are shown: this run's in another form, by default as it
+                is. A strategy that is to answer in another form is handed both, that problem and this run.
             model: whose samples or rewards it gets, by URI or by the name the engine knows it by, started if it
                 has not been; as this run by default. Name it in the plugin's `models`, and it is started and
                 looked at before anything is spent.
@@ -327,7 +330,7 @@ class Run:
         span = self.open_span(kind, label, **({} if model is None else {"model": model}))
         run = Run(
             room,
-            self.problem,
+            problem or self.problem,
             self._scope.child(budget, label=label),
             seed=self._seed,
             order=self.order,
@@ -338,6 +341,9 @@ class Run:
             critical_path_tokens=self.critical_path_tokens,
             critical_path_seconds=self.critical_path_seconds,
             auction=self._auction,
+            asked=self.asked,
+            tools=self.tools,
+            workflow=self._workflow,
         )
         seconds = budget.seconds if budget else None
         deadline = asyncio.timeout(seconds)
@@ -359,6 +365,23 @@ class Run:
         which its next samples are worth most has the next turn. See `ttscale.scheduling.allocation`.
         """
         return self._auction.bidder(self.order)
+
+    def wanted_within(self, seconds: float, *, stages: Sequence[float | None] = (None,)) -> Workflow:
+        """Say within which time from now this run is to end: its samples then wait by how urgent they are.
+
+        It holds for what is drawn from now on, by this run and the children that it opens from now on. Nothing
+        is cut off: for that there is `Budget.seconds`. Without it, samples wait in order of their questions.
+
+        Args:
+            seconds: > 0.
+            stages: estimated seconds of its stages, one after the other, each > 0; ``None``: unknown. Call
+                `Workflow.advance` on what comes back as each one ends.
+
+        Raises:
+            ValueError: a number is out of its range.
+        """
+        self._workflow = Workflow(seconds, stages, began=self.now())
+        return self._workflow
 
     def best(
         self,
@@ -396,6 +419,10 @@ class Run:
     def sample_seed(self, index: int) -> int:
         """Return the seed of this run's sample `index`."""
         return derive_seed(self._seed, self.problem.id, *self.path, index)
+
+    def start_by(self) -> float | None:
+        """Return when a sample that is drawn now must begin; ``None``: whenever its turn comes."""
+        return None if self._workflow is None else self._workflow.start_by(self.now())
 
     def advance(self, critical_path_tokens: int, critical_path_seconds: float) -> None:
         """Note that the strategy now knows what took so many tokens, and so many seconds, one after another."""

@@ -16,6 +16,7 @@ from ttscale.engine import Engine
 from ttscale.errors import BudgetExhausted
 from ttscale.run import Run
 from ttscale.strategy import Strategy
+from ttscale.testing import characters
 from ttscale.testing.clauses import expect
 from ttscale.testing.fake import FakeBackend, Record
 from ttscale.testing.script import Reply, Rule, Script, reply_of
@@ -60,7 +61,11 @@ class Trial:
             await stage.check_nothing_runs()
             witness.check()
             stage.check_account(outcome)
-            return Result(outcome=outcome, num_samples=stage.engine.ledger.committed.samples)
+            return Result(
+                outcome=outcome,
+                num_samples=stage.engine.ledger.committed.samples,
+                prompts=tuple(request.prompt for backend in stage.backends for request in backend.requests),
+            )
 
     @asynccontextmanager
     async def stage(self) -> AsyncGenerator[Stage]:
@@ -147,6 +152,8 @@ class Result:
     outcome: Outcome
     num_samples: int
     """The strategy's own, verifiers' not counted."""
+    prompts: tuple[Prompt, ...]
+    """That the models were sent, in token ids."""
 
 
 @dataclass(kw_only=True)
@@ -174,6 +181,36 @@ class Witness:
         for cause in _leaves(self._failure):
             if not isinstance(cause, BudgetExhausted):
                 raise AssertionError(f"it raised {type(cause).__name__}: {cause}") from self._failure
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rephrasing:
+    """A strategy that hands another a problem whose last words are different ones."""
+
+    strategy: Strategy
+    mark: str
+    """Put behind what the user said last, or behind the bare prompt."""
+    needs: ClassVar[frozenset[str]] = frozenset()
+
+    def max_samples(self) -> int | None:
+        """Return what the other returns."""
+        return self.strategy.max_samples()
+
+    async def solve(self, problem: Problem, run: Run) -> Outcome:
+        """Have the other solve it in a child run."""
+        changed = replace(problem, prompt=_behind(problem.prompt, self.mark))
+        async with run.child(label="rephrased", problem=changed) as child:
+            return await self.strategy.solve(changed, child)
+
+
+def _behind(prompt: Prompt, words: str) -> Prompt:
+    """Return a prompt with words behind what the user said last, or behind all of it where it is bare."""
+    if not prompt.messages:
+        return Prompt(text=characters.decode(characters.encode(prompt)) + words)
+    messages = list(prompt.messages)
+    last = max(place for place, message in enumerate(messages) if message.role == "user")
+    messages[last] = replace(messages[last], content=messages[last].content + words)
+    return Prompt(messages=tuple(messages))
 
 
 def _leaves(error: BaseException | None) -> Iterator[BaseException]:

@@ -12,7 +12,7 @@ from ttscale.types import JSON, SampleUsage
 if TYPE_CHECKING:
     from ttscale.backends.base import Backend
 
-SpanKind = Literal["solve", "child", "sample", "score", "tool", "node"]
+SpanKind = Literal["solve", "child", "sample", "score", "tool", "node", "thread"]
 
 
 @dataclass(slots=True, kw_only=True)

@@ -15,14 +15,15 @@ from ttscale.run.seeds import derive_seed
 from ttscale.strategy import demands, parts
 from ttscale.types import JSON, Outcome, Problem
 from ttscale.virtual import VirtualLoop
+from ttscale_evals.benchmarks.base import Attempt, attempt_at
 from ttscale_evals.plan import Cell, Plan
 from ttscale_evals.replay.matched import Measured
 from ttscale_evals.replay.reference import make_reference, read_answers
 from ttscale_evals.replay.trials import Refusal, TrialStore
 from ttscale_evals.sharing import num_at_once, own_budget, purse_of
 
-IsRight = Callable[[Cell, Problem, str | None], Awaitable[bool]]
-"""Whether an answer to a problem of a cell is right."""
+IsRight = Callable[[Cell, Problem, str | None, Attempt | None], Awaitable[bool]]
+"""Whether an answer to a problem of a cell is right, given in an attempt at it."""
 
 OnSolved = Callable[[Cell], None]
 """Called after each problem."""
@@ -107,12 +108,18 @@ class ReplaySession:
 
         async def take() -> None:
             for place, problem in waiting:
+                attempt = attempt_at(cell.benchmark, problem)
                 outcome = await self._engine.solve(
-                    problem, strategy=cell.strategy, budget=own_budget(cell), purse=purse, seed=order
+                    problem,
+                    strategy=cell.strategy,
+                    budget=own_budget(cell),
+                    purse=purse,
+                    seed=order,
+                    tools=attempt.tools,
                 )
                 if self.is_refused(cell) or self.judge(cell, problem, outcome) is not None:
                     return
-                rows[place] = await self._measured(cell, problem, outcome)
+                rows[place] = await self._measured(cell, problem, outcome, attempt)
                 on_solved(cell)
 
         async with asyncio.TaskGroup() as group:
@@ -129,9 +136,12 @@ class ReplaySession:
             seconds=columns[4],
         )
 
-    async def _measured(self, cell: Cell, problem: Problem, outcome: Outcome) -> tuple[float, ...]:
+    async def _measured(
+        self, cell: Cell, problem: Problem, outcome: Outcome, attempt: Attempt
+    ) -> tuple[float, ...]:
         """Return the numbers of an outcome, as `Measured` has them."""
-        is_right = outcome.stop_reason != "error" and await self._is_right(cell, problem, outcome.answer)
+        is_finished = outcome.stop_reason != "error"
+        is_right = is_finished and await self._is_right(cell, problem, outcome.answer, attempt)
         usage, path = outcome.usage, outcome.critical_path_tokens
         return is_right, usage.tokens, usage.calls, path, outcome.seconds
 
@@ -144,7 +154,7 @@ class ReplaySession:
                 continue
 
             async def is_right(problem: Problem, answer: str | None, of: Cell = cell) -> bool:
-                return await self._is_right(of, problem, answer)
+                return await self._is_right(of, problem, answer, None)
 
             found = [
                 await read_answers(problem, self._own, self._engine.workers, is_right)

@@ -15,6 +15,7 @@ from ttscale_evals.report.row_texts import (
     difference_text,
     errors_text,
     flops_per_problem,
+    measures_text,
     not_judged,
     over_orders_text,
     saving_text,
@@ -132,6 +133,17 @@ _ANSWERS: Final = (
         rank=0,
         where=always,
         is_more=False,
+    ),
+    Column(
+        key="measures",
+        title="measures",
+        meaning="Means of what the benchmark measures beside right and wrong, and of tools and threads.",
+        text=measures_text,
+        value=measures_text,
+        field="measures",
+        is_number=False,
+        rank=4,
+        where=lambda rows: any(row.measures for row in rows),
     ),
 )
 

@@ -30,9 +30,11 @@ from ttscale_evals.rows import Row
 MAX_ANSWERS: Final = 200_000
 """Most answers the page holds; the run's store holds all."""
 _MAX_CONFIG_CHARS: Final = 100_000
+_STYLES: Final = ("page.css", "trace.css", "timeline.css")
 _SCRIPTS: Final = (
     *("common.js", "chart.js", "leaderboard.js"),
-    *("timeline.js", "tree_model.js", "tree_map.js", "tree_grid.js", "tree_node.js", "tree.js"),
+    *("tree_model.js", "tree_map.js", "tree_grid.js", "tree_node.js", "tree.js"),
+    *("timeline_model.js", "timeline_rows.js", "timeline_map.js", "timeline_node.js", "timeline.js"),
     *("trace.js", "details.js", "problems.js"),
 )
 
@@ -80,11 +82,11 @@ def render_html(
         "index": packed.index,
         "packets": "\n".join(packed.packets),
         "trees": "\n".join(packed.trees),
+        "lines": "\n".join(packed.lines),
     }
     script = "\n".join(asset(name) for name in _SCRIPTS)
-    return assemble(
-        asset("page.html"), style=asset("page.css") + asset("trace.css"), script=script, parts=parts
-    )
+    style = "".join(asset(name) for name in _STYLES)
+    return assemble(asset("page.html"), style=style, script=script, parts=parts)
 
 
 def _omitted(what: str, number: int) -> str:

@@ -20,6 +20,7 @@ from ttscale_evals.report.data import Answer
 from ttscale_evals.report.naming import Naming
 from ttscale_evals.report.strings import Strings, rounded, squeezed
 from ttscale_evals.report.text import MAX_LABEL_CHARS, label, shown
+from ttscale_evals.report.time_lines import LinePackets, time_line
 from ttscale_evals.report.tree_packets import MAX_TREE_CHARS, MAX_TREES, TreePackets, summary
 from ttscale_evals.report.trees import is_node, search_trees
 
@@ -29,8 +30,6 @@ MAX_PLAIN_ANSWERS: Final = 1_000
 """Up to so many answers the columns stay as they are."""
 MAX_SAMPLES: Final = 256
 """Most samples of a problem the page holds."""
-MAX_SPANS: Final = 400
-"""Most spans of a problem's time line the page holds."""
 _NUM_COLUMNS: Final = 8
 _RESULTS: Final = ("right", "wrong", "failed")
 
@@ -46,6 +45,8 @@ class Packed:
     trees: tuple[str, ...] = ()
     num_trees_left_out: int = 0
     """Answers whose search trees are not in the page."""
+    lines: tuple[str, ...] = ()
+    """Of time lines too long to stand with the samples."""
 
 
 def pack(
@@ -84,7 +85,8 @@ def pack(
             ]
         )
     trees = TreePackets(max_tree_chars)
-    packets, places, num_searched = _packets(answers, list(questions.values()), max_detail_chars, trees)
+    lines = LinePackets()
+    packets, places, num_searched = _packets(answers, list(questions.values()), max_detail_chars, trees, lines)
     firsts = [answers[numbers[0]] for numbers in questions.values()]
     index: JSON = {
         "systems": cast("list[JSON]", systems.all),
@@ -103,6 +105,7 @@ def pack(
         num_left_out=places.count(-1),
         trees=tuple(trees.lines),
         num_trees_left_out=num_searched - len(trees.lines),
+        lines=tuple(lines.lines),
     )
 
 
@@ -113,7 +116,11 @@ def _question(answer: Answer) -> list[JSON]:
 
 
 def _packets(
-    answers: Sequence[Answer], questions: Sequence[Sequence[int]], max_chars: int, trees: TreePackets
+    answers: Sequence[Answer],
+    questions: Sequence[Sequence[int]],
+    max_chars: int,
+    trees: TreePackets,
+    lines: LinePackets,
 ) -> tuple[list[str], list[int], int]:
     """Return the packets, of each question the place of its packet (-1: none), and how many answers have trees.
 
@@ -122,16 +129,18 @@ def _packets(
         questions: the numbers of each one's answers.
         max_chars: of all packets.
         trees: get those of the questions that have a packet.
+        lines: the same for long time lines.
     """
     packets, places, used, num_searched = list[str](), [-1] * len(questions), 0, 0
     order = _in_turn([answers[numbers[0]].benchmark for numbers in questions])
     for question in order:
-        num_trees, strings = len(trees.lines), Strings()
-        own = {str(number): _details(answers[number], strings, trees) for number in questions[question]}
+        num_trees, num_lines, strings = len(trees.lines), len(lines.lines), Strings()
+        own = {str(number): _details(answers[number], strings, trees, lines) for number in questions[question]}
         packet = squeezed({"strings": cast("list[JSON]", strings.all), "answers": cast("JSON", own)})
         used += len(packet)
         if used > max_chars:
             del trees.lines[num_trees:]  # nothing would lead to them
+            lines.drop(num_lines)
             break
         num_searched += sum(detail["trees"] is not None for detail in own.values())
         places[question] = len(packets)
@@ -151,7 +160,7 @@ def _in_turn(benchmarks: Sequence[str]) -> list[int]:
     return [place for _, place in sorted(order)]
 
 
-def _details(answer: Answer, strings: Strings, trees: TreePackets) -> dict[str, JSON]:
+def _details(answer: Answer, strings: Strings, trees: TreePackets, lines: LinePackets) -> dict[str, JSON]:
     spans = tuple(answer.spans)
     samples = _samples(answer.candidates, spans, strings)
     others = [span for span in spans if not is_node(span)]
@@ -164,8 +173,7 @@ def _details(answer: Answer, strings: Strings, trees: TreePackets) -> dict[str, 
         "confidence": rounded(answer.confidence),
         "samples": samples[:MAX_SAMPLES],
         "more_samples": max(0, len(samples) - MAX_SAMPLES),
-        "spans": _spans(others[:MAX_SPANS], strings),
-        "more_spans": max(0, len(others) - MAX_SPANS),
+        **time_line(others, strings, lines),
         "trees": _trees(spans, trees),
     }
 
@@ -228,32 +236,6 @@ def _sample(name: str, attributes: Mapping[str, JSON], strings: Strings) -> JSON
         strings(shown(_string(attributes.get("error")))),
         0,
     ]
-
-
-def _spans(spans: Sequence[Mapping[str, JSON]], strings: Strings) -> list[JSON]:
-    """Return spans: number, parent, kind, name, start, end, a note."""
-    return [
-        [
-            span["id"],
-            span["parent"],
-            strings(label(str(span["kind"]))),
-            strings(label(str(span["name"]), max_chars=80)),
-            rounded(cast("float | None", span["start"])),
-            rounded(cast("float | None", span["end"])),
-            strings(_note(_attributes(span))),
-        ]
-        for span in spans
-    ]
-
-
-def _note(attributes: Mapping[str, JSON]) -> str:
-    """Return what a span came to: tokens, finish, stop reason."""
-    parts = list[str]()
-    for name, unit in (("generated", " tokens"), ("finish_reason", ""), ("stop_reason", ""), ("model", "")):
-        value = attributes.get(name)
-        if value is not None:
-            parts.append(f"{value}{unit}")
-    return label(", ".join(parts))
 
 
 def _attributes(span: Mapping[str, JSON]) -> Mapping[str, JSON]:

@@ -30,6 +30,11 @@ def errors_text(row: Row) -> str:
     return f"{formats.percent(row.accuracy_errors_excluded)} {supportable}".rstrip() if row.errors else ""
 
 
+def measures_text(row: Row) -> str:
+    """Return a row's own measures: ``f1 0.71, tool_width 2.40``."""
+    return ", ".join(f"{name} {value:.2f}" for name, value in row.measures.items())
+
+
 def not_judged(row: Row) -> int:
     """Return how many answers the grader had not judged in time, or broke on."""
     return row.grader_timeouts + row.grader_failures

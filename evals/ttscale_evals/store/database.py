@@ -205,6 +205,7 @@ class ResultStore:
             "correct": result.grade.correct,
             "value": result.grade.value,
             "reason": result.grade.reason,
+            "measures": dict(result.grade.measures),
         }
         row = (
             *(result.key, result.attempt, result.cell, result.position, result.problem_id),

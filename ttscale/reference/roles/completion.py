@@ -1,16 +1,11 @@
-"""What the formats that are written in several goes need of a model, and the error of a text that is none."""
+"""What the formats that are written in several goes need of a model."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Protocol
 
-from ttscale.errors import TTScaleError
 from ttscale.types import Message, Prompt
-
-
-class FormatError(TTScaleError):
-    """What a model wrote does not follow the format; the message says where."""
 
 
 class Complete(Protocol):

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from ttscale.reference.problems import apply_operator
+from ttscale.grammars.operations import apply_operator
 from ttscale.reference.roles.attempts import Attempts
 from ttscale.reference.roles.steps import Labelled, label, split_steps
 

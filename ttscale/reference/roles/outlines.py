@@ -34,9 +34,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from ttscale.grammars.format_error import FormatError
 from ttscale.reference.conversation import Conversation, Turn, exchange, taught, user
 from ttscale.reference.roles.chains import add_up, parse_chain
-from ttscale.reference.roles.completion import Complete, FormatError, opened, opening
+from ttscale.reference.roles.completion import Complete, opened, opening
 from ttscale.registry import load_template
 
 if TYPE_CHECKING:

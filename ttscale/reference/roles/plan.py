@@ -21,10 +21,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from ttscale.grammars.format_error import FormatError
 from ttscale.reference.conversation import Conversation, exchange
 from ttscale.reference.problems import TRAINING_CONFIGS
 from ttscale.reference.roles.chains import parse_chain
-from ttscale.reference.roles.completion import FormatError
 from ttscale.registry import load_template
 
 if TYPE_CHECKING:

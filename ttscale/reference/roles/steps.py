@@ -16,9 +16,9 @@ from itertools import starmap, zip_longest
 from typing import Final, Protocol, Self, TypeAlias, TypeVar, cast
 
 from ttscale.answers.arithmetic import read_arithmetic
+from ttscale.grammars.operations import apply_operator
 from ttscale.prefix import num_common
 from ttscale.reference.evaluate import boxed_answer
-from ttscale.reference.problems import apply_operator
 from ttscale.reference.roles.attempts import Attempts
 from ttscale.template import RIGHT, WRONG
 

@@ -17,22 +17,26 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from ttscale.reference.conversation import Conversation, exchange
-from ttscale.reference.roles.completion import Complete, FormatError, opened, opening
-from ttscale.reference.roles.countdown import Operation, parse_operation, promising_operations, write_expression
-from ttscale.reference.roles.spawn import (
+from ttscale.grammars.format_error import FormatError
+from ttscale.grammars.operations import Operation
+from ttscale.grammars.spawn import (
     CALL,
     END_CALL,
     GOAL_REACHED,
     NO_SOLUTION,
     RESULTS,
     Node,
+    explored_operations,
     parse_nodes,
     parse_spawn,
     parse_state,
     read_child_result,
+    render_conclusion,
     render_join,
 )
+from ttscale.reference.conversation import Conversation, exchange
+from ttscale.reference.roles.completion import Complete, opened, opening
+from ttscale.reference.roles.countdown import promising_operations
 from ttscale.registry import load_template
 
 if TYPE_CHECKING:
@@ -51,9 +55,6 @@ MAX_PAIRS: Final = 5
 
 _REACHED = re.compile(
     r"^<Goal Reached in Sub Search [0-9]{1,4} at level 1 at Node #([0-9,]{1,40})>$", re.MULTILINE
-)
-_EXPLORED = re.compile(
-    r"^Exploring Operation: ([-+*/=0-9]{1,60}), Resulting Numbers: \[[0-9, ]{0,200}\]$", re.MULTILINE
 )
 
 
@@ -141,9 +142,7 @@ def conclude(text: str) -> str:
     if node is None:
         raise FormatError(f"The results are about node #{reached[1]}, which is not there.")
     path = results[reached.end() :].partition(GOAL_REACHED)[0]
-    steps = (*node.operations, *(parse_operation(found) for found in _EXPLORED.findall(path)))
-    expression = write_expression(parse_state(before).numbers, steps)
-    return "".join(f"\n{step}" for step in steps) + f"\n\\boxed{{{expression}}}"
+    return render_conclusion(parse_state(before).numbers, (*node.operations, *explored_operations(path)))
 
 
 def conversations(rng: random.Random, questions: Iterable[Question]) -> Iterator[Conversation]:

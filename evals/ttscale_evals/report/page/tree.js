@@ -82,13 +82,13 @@ function treePanel(model, width) {
   };
   const toggle = (node, isOpen) => { open[node] = isOpen ? 1 : 0; redraw(); };
   const goTo = (node) => {
-    if (!state.found.kept[node]) { filter.value = "all"; find.value = ""; state.found = searchTree(model, "all", ""); map.draw(state.found.kept); }
+    if (!state.found.kept[node]) { filter.value = "all"; find.value = ""; state.found = searchTree(model, TREE_FILTERS.all, ""); map.draw(state.found.kept); }
     unfold(pathTo(model, node).slice(0, -1));
     redraw();
     choose(node);
   };
   const search = () => {
-    state.found = searchTree(model, filter.value, find.value.trim().toLowerCase());
+    state.found = searchTree(model, TREE_FILTERS[filter.value], find.value.trim().toLowerCase());
     const { hits } = state.found;
     if (hits) for (let node = model.size - 1; node >= 0; node -= 1) if (model.parent[node] >= 0 && state.found.kept[node]) open[model.parent[node]] = 1;
     redraw();
@@ -109,7 +109,7 @@ function treePanel(model, width) {
   details.setAttribute("aria-label", "The chosen node");
   const both = element("div", null, "tree-both");
   both.append(grid.element, details);
-  state.found = searchTree(model, "all", "");
+  state.found = searchTree(model, TREE_FILTERS.all, "");
   state.active = Math.max(0, model.chosen);
   redraw();
   map.draw(state.found.kept);

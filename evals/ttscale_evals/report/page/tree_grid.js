@@ -77,19 +77,22 @@ function treeHead() {
   return row;
 }
 
-// The table: it asks whether a node is open, and says which is to be opened, closed or chosen.
-function treeGrid(model, { isOpen, toggle, choose }) {
+// The table: it asks whether a node is open, and says which is to be opened, closed or chosen. Of another kind of tree it
+// has another name, other rows, and something behind those in sight.
+function treeGrid(model, { isOpen, toggle, choose }, {
+  label = "Nodes of the search tree", head = treeHead(), makeRow = (node, open) => treeRow(model, node, open), behind = null,
+} = {}) {
   const id = `tree-${(numTreeGrids += 1)}`, scroll = element("div", null, "tree-grid"), body = element("div", null, "tree-body");
   const view = { rows: [], index: new Map(), hits: null, active: -1, made: new Map(), waiting: false };
   scroll.tabIndex = 0;
   scroll.style.setProperty("--levels", Math.max(1, model.maxDepth - 1));
   scroll.setAttribute("role", "treegrid");
-  scroll.setAttribute("aria-label", "Nodes of the search tree");
+  scroll.setAttribute("aria-label", label);
   body.setAttribute("role", "rowgroup");
-  scroll.append(treeHead(), body);
+  scroll.append(head, body);
 
   function place(node, number) {
-    const row = view.made.get(node) ?? treeRow(model, node, isOpen(node));
+    const row = view.made.get(node) ?? makeRow(node, isOpen(node));
     row.id = `${id}-${node}`;
     row.style.top = `${number * TREE_ROW}px`;
     row.setAttribute("aria-rowindex", number + 2);
@@ -104,6 +107,7 @@ function treeGrid(model, { isOpen, toggle, choose }) {
     if (view.index.has(view.active)) numbers.add(view.index.get(view.active)); // what is named as active is always there
     view.made = new Map([...numbers].sort((left, right) => left - right).map((number) => [view.rows[number], place(view.rows[number], number)]));
     body.replaceChildren(...view.made.values());
+    if (behind) body.prepend(behind([...view.made.keys()], view.index, body));
   }
   function reveal() {
     const number = view.index.get(view.active) ?? 0, top = number * TREE_ROW, room = scroll.clientHeight - 2 * TREE_ROW;
@@ -134,6 +138,7 @@ function treeGrid(model, { isOpen, toggle, choose }) {
   return {
     element: scroll,
     activate,
+    setHead: (row) => scroll.firstElementChild.replaceWith(row),
     show(rows, hits) {
       Object.assign(view, { rows, hits, made: new Map(), index: new Map(rows.map((node, number) => [node, number])) });
       scroll.setAttribute("aria-rowcount", rows.length + 1);

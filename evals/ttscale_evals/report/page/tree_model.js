@@ -75,8 +75,8 @@ const TREE_FILTERS = {
 };
 
 // The nodes that hold a text, of those a choice shows; and which nodes that leaves to show, these and all above them.
-function searchTree(model, filter, wanted) {
-  const kept = Uint8Array.from({ length: model.size }, (_, node) => (TREE_FILTERS[filter](model, node) ? 1 : 0));
+function searchTree(model, isShown, wanted) {
+  const kept = Uint8Array.from({ length: model.size }, (_, node) => (isShown(model, node) ? 1 : 0));
   if (!wanted) return { kept, hits: null, numHits: 0 };
   const hits = kept.map((isKept, node) => (isKept && model.searched(node).includes(wanted) ? 1 : 0)), left = hits.slice();
   for (let node = model.size - 1; node >= 0; node -= 1) if (left[node] && model.parent[node] >= 0) left[model.parent[node]] = 1;

@@ -7,12 +7,12 @@ in place of the calls. Everything here is text in, text out; who writes the text
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from ttscale.reference.roles.completion import FormatError
-from ttscale.reference.roles.countdown import Operation, parse_operation
+from ttscale.grammars.format_error import FormatError
+from ttscale.grammars.operations import Operation, parse_operation, write_expression
 
 CALL, END_CALL = "<Calling Sub Searches>", "<End Calling Sub Searches>"
 """What the calls of sub searches stand between; the second ends the root's turn."""
@@ -58,6 +58,9 @@ _GENERATED = re.compile(
     r"^Generated Node #([0-9,]{1,40}): ([0-9]{1,9}):\[([0-9, ]{1,200})\] Operation: ([-+*/=0-9]{1,60})$",
     re.MULTILINE,
 )
+_EXPLORED = re.compile(
+    r"^Exploring Operation: ([-+*/=0-9]{1,60}), Resulting Numbers: \[([0-9, ]{0,200})\]$", re.MULTILINE
+)
 _START = re.compile(r"<Start Sub Search ([0-9]{1,4}) at level 1> Moving to Node #([0-9,]{1,40})")
 
 
@@ -97,22 +100,37 @@ class Node:
         )
 
 
-def parse_nodes(text: str) -> dict[str, Node]:
+def parse_nodes(text: str, *, is_strict: bool = True) -> dict[str, Node]:
     """Return the nodes of a trace by their paths: those moved to, then those generated.
 
     A generated node has the operations of its parent and its own. Of two nodes with one path the later counts.
 
+    Args:
+        text: The trace.
+        is_strict: Otherwise what cannot be read is left out.
+
     Raises:
         FormatError: a generated node has no parent in the trace, or an operation cannot be read.
     """
-    nodes = {node.path: node for node in map(_read_state, _STATE.finditer(text))}
-    for path, target, numbers, operation in _GENERATED.findall(text):
-        parent = nodes.get(path.rpartition(",")[0])
-        if parent is None:
-            raise FormatError(f"Node #{path} was generated from a node that is not there.")
-        operations = (*parent.operations, parse_operation(operation))
-        nodes[path] = Node(path, int(target), _read_numbers(numbers), operations)
+    nodes = dict[str, Node]()
+    for found in (*_STATE.finditer(text), *_GENERATED.finditer(text)):
+        try:
+            node = _read_state(found) if found.re is _STATE else _read_generated(found, nodes)
+        except FormatError:
+            if is_strict:
+                raise
+        else:
+            nodes[node.path] = node
     return nodes
+
+
+def _read_generated(found: re.Match[str], nodes: Mapping[str, Node]) -> Node:
+    path, target, numbers, operation = found.groups()
+    parent = nodes.get(path.rpartition(",")[0])
+    if parent is None:
+        raise FormatError(f"Node #{path} was generated from a node that is not there.")
+    operations = (*parent.operations, parse_operation(operation))
+    return Node(path, int(target), _read_numbers(numbers), operations)
 
 
 def parse_state(text: str) -> Node:
@@ -161,6 +179,11 @@ def parse_spawn(text: str) -> list[Node]:
     return called
 
 
+def find_calls(text: str) -> list[tuple[int, str, int, int]]:
+    """Return the calls of sub searches in a text: number, path of the node, where the call begins, and ends."""
+    return [(int(found[1]), found[2], found.start(), found.end()) for found in _START.finditer(text)]
+
+
 def read_child_result(text: str) -> str | None:
     """Return the path that a sub search found, or None if it reached no goal.
 
@@ -172,6 +195,45 @@ def read_child_result(text: str) -> str | None:
     return "\n".join(lines[goals[-2] + 1 :]) if len(goals) >= 2 else None
 
 
+def reaches_target(node: Node, path: str) -> bool:
+    """Whether a path's operations, each carried out, lead from a node to its target, by the numbers it says."""
+    numbers = node.numbers
+    for line in path.split("\n"):
+        found = _EXPLORED.fullmatch(line)
+        if found is None:
+            continue
+        try:
+            numbers = parse_operation(found[1]).apply(numbers)
+            said = _read_numbers(found[2])
+        except FormatError:
+            return False
+        if sorted(said) != sorted(numbers):
+            return False
+    return numbers == (node.target,)
+
+
+def explored_operations(path: str) -> tuple[Operation, ...]:
+    """Return the operations that a path explores, whether they are right or not.
+
+    Raises:
+        FormatError: one cannot be read.
+    """
+    return tuple(parse_operation(found) for found, _ in _EXPLORED.findall(path))
+
+
+def render_conclusion(numbers: Sequence[int], operations: Sequence[Operation]) -> str:
+    r"""Return what a root ends with that has a solution: its steps, and the boxed expression.
+
+    Args:
+        numbers: The numbers at the start.
+        operations: The steps.
+
+    Raises:
+        FormatError: they are no solution, see `write_expression`.
+    """
+    return "".join(f"\n{step}" for step in operations) + f"\n\\boxed{{{write_expression(numbers, operations)}}}"
+
+
 def render_join(text: str, nodes: Sequence[Node], results: Sequence[str | None]) -> str:
     """Return the root's text with the last calls replaced by their results.
 
@@ -180,9 +242,18 @@ def render_join(text: str, nodes: Sequence[Node], results: Sequence[str | None])
         nodes: The nodes that were called.
         results: The path that each sub search found, or None.
     """
-    lines = [RESULTS]
-    for number, (node, path) in enumerate(zip(nodes, results, strict=True)):
-        verdict = NO_SOLUTION if path is None else GOAL_REACHED
-        lines.append(f"<{verdict} in Sub Search {number} at level 1 at Node #{node.path}>")
-        lines += [] if path is None else [path]
-    return text[: text.rindex(CALL)] + "\n".join((*lines, END_RESULTS))
+    written = [render_result(n, *found) for n, found in enumerate(zip(nodes, results, strict=True))]
+    return text[: text.rindex(CALL)] + "\n".join((RESULTS, *written, END_RESULTS))
+
+
+def render_result(number: int, node: Node, path: str | None) -> str:
+    """Return what stands in the root's text of one sub search: its verdict, and its path if it found one.
+
+    Args:
+        number: Of the sub search.
+        node: Where it began.
+        path: What it found, or None.
+    """
+    verdict = NO_SOLUTION if path is None else GOAL_REACHED
+    line = f"<{verdict} in Sub Search {number} at level 1 at Node #{node.path}>"
+    return line if path is None else f"{line}\n{path}"
