@@ -26,7 +26,7 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def thorough(pytestconfig: pytest.Config) -> bool:
     """Whether more than the quick check of a contract is wanted, as in `make test`."""
-    return pytestconfig.getoption("--hypothesis-profile") == "thorough"
+    return bool(pytestconfig.getoption("--hypothesis-profile") == "thorough")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -40,7 +40,7 @@ def test_a_bare_reference_keeps_the_value_and_an_error_is_its_text() -> None:
 
 def test_a_huge_result_and_control_characters_are_shown_as_a_tool_shows_them() -> None:
     results = {"1": ToolResult(value="x" * 10**6), "2": ToolResult(value="\x1b[31m\x00")}
-    assert substituted(" $1", results) == "x" * 10**6  # for another tool, not for a model
+    assert substituted("$1", results) == "x" * 10**6  # for another tool, not for a model
     text = substituted("$1|$2", results)
     assert isinstance(text, str)
     assert len(text) < 9_000

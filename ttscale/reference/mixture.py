@@ -11,9 +11,10 @@ from types import MappingProxyType
 from typing import Final
 
 from ttscale.errors import ConfigError
+from ttscale.grammars import spawn
 from ttscale.reference.conversation import Conversation, exchange
 from ttscale.reference.problems import training_problems
-from ttscale.reference.roles import compare, judge, outlines, plan, revise, spawn, sudoku, threads
+from ttscale.reference.roles import compare, judge, outlines, plan, revise, sudoku, threads
 from ttscale.reference.roles.attempts import Attempts, read_attempts
 from ttscale.reference.roles.questions import training_questions
 from ttscale.registry import load_template

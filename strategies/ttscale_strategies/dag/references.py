@@ -79,7 +79,7 @@ def substituted(value: JSON, results: Mapping[str, ToolResult]) -> JSON:
         wanted = {_id(found) for found in _PATTERN.finditer(value)} & results.keys()
         if not wanted:
             return value
-        whole = _PATTERN.fullmatch(value.strip())
+        whole = _PATTERN.fullmatch(value)
         if whole is not None and isinstance(text := results[_id(whole)].value, str):
             return text
         texts = {id: results[id].text for id in wanted}

@@ -247,9 +247,7 @@ class _Roots:
         return asked_again(template, run) if template else run.problem.prompt
 
     def _is_in_vain(self, trace: Trace) -> bool:
-        """Whether a root neither forked nor answered, though it was asked in a way that may have confused
-        it.
-        """
+        """Whether a root neither forked nor answered: the way in which it was asked may have confused it."""
         falls_back = self.machine.protocol.falls_back and not trace.blocks
         return falls_back and trace.ended not in ("budget", "error") and extract_answer(trace.text) is None
 
@@ -262,7 +260,8 @@ class _Roots:
         try:
             async with run.sample(run.problem.prompt, sampling=sampling) as samples:
                 sample = await anext(samples)
-        except BudgetExhausted:
+        except BudgetExhausted as error:
+            self.exhausted = self.exhausted or error
             return replace(trace, ended="budget")
         ended: Ended = "error" if sample.is_error else "length" if sample.finish_reason == "length" else "end"
         words = Words("", trace.num_generated), Words(sample.text, sample.num_tokens)
