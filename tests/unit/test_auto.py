@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from ttscale import registry
-from ttscale.bank import Columns, open_pool
+from ttscale.bank import Bank, Columns, Recorder, open_pool
 from ttscale.engine import Engine
 from ttscale.errors import ConfigError, ParameterError
 from ttscale.testing import FakeBackend, virtual_clock
+from ttscale.types import Problem, Prompt
 from ttscale_strategies.effort import Auto, bank_cases, bank_samples, fit_effort_table
 from ttscale_strategies.effort.auto import explained
 from ttscale_strategies.effort.bank import Drawn, played
@@ -103,6 +104,20 @@ def test_a_bank_tells_answers_grades_and_lengths(tmp_path: Path) -> None:
         (False, 0.0, 11),
         (True, 0.0, 12),
     ]
+
+
+@virtual_clock
+async def test_a_bank_that_was_recorded_tells_the_same_though_its_prompts_are_token_ids() -> None:
+    problem = Problem(id="p", prompt=Prompt.user("How?"), target="4")
+    with Bank() as bank:
+        recorder = Recorder(FakeBackend(["\\boxed{4}", "\\boxed{5}!"]), bank)
+        async with Engine(recorder) as engine:
+            recorder.add_problem(problem)
+            await engine.solve(problem, strategy=strategy_of("self_consistency:n=2,stop=never"))
+        found = bank_samples(bank, bank.models()[0])
+    assert {
+        question: sorted((one.correct, one.tokens) for one in drawn) for question, drawn in found.items()
+    } == {"How?": [(0.0, 10), (1.0, 9)]}
 
 
 # ── families and recipes ──────────────────────────────────────────────────────────────────────────────────
