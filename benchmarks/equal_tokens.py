@@ -3,9 +3,9 @@
 Every search gets the same budget of tokens for a problem (prompts, generated tokens, and what verifiers and
 judges read), and is sized to come near it. Refinements have no budget, which would take their last words: they
 are sized so that all of them spend about the same on average, `single` aside. All are asked the same held-out
-problems by the same model. Printed are, for each set, accuracy with its 95 % interval, tokens, the longest path, the tokens of steps that
-a depth keeps in the cache, and the paired differences to self-consistency and, among searches, to best-of-N; at
-last ETS against REBASE, accuracy and kept tokens.
+problems by the same model. Printed are, for each set, accuracy with its 95 % interval, tokens, the longest
+path, the tokens of steps that a depth keeps in the cache, and the paired differences to self-consistency and,
+among searches, to best-of-N; at last ETS against REBASE, accuracy and kept tokens.
 """
 
 from __future__ import annotations

@@ -35,8 +35,8 @@ class SpawnReader:
         del protocol  # its lexemes are the grammar's
 
     def outlines(self, own: str, start: int) -> list[Outline]:
-        """Return the calls behind the last `<Calling Sub Searches>`, each with its node's state."""
-        begin = own.rfind(CALL, start)
+        """Return the calls behind the first `<Calling Sub Searches>`, each with its node's state."""
+        begin = own.find(CALL, start)
         if begin < 0:
             return []
         nodes, found = parse_nodes(own, is_strict=False), dict[int, Outline]()

@@ -165,12 +165,16 @@ class SequenceWriter:
 
     def _early_starter(self, fork: Fork) -> Callable[[str, int, float], None]:
         """Return what begins branches while their header is being written."""
-        path, opening = self._path, self._protocol.fork_open
+        path, opening, seen = self._path, self._protocol.fork_open, 0
 
         def on_text(text: str, num_tokens: int, seconds: float) -> None:
+            nonlocal seen
             own = self.text.own + text
-            if own.find(opening, self.text.since) < 0:
+            begin = own.find(opening, self.text.since)
+            # A long header is looked through again after a part of its length, which takes linear time in all.
+            if begin < 0 or len(own) <= seen + (len(own) - begin >> 7):
                 return
+            seen = len(own)
             for outline in self.text.outlines(text):
                 if outline.number not in fork.threads and outline.end < len(own):
                     left = None if self._left is None else max(1, self._left - num_tokens)

@@ -64,9 +64,13 @@ class PlainReader:
         self._outline = re.compile(protocol.outline)
 
     def outlines(self, own: str, start: int) -> list[Outline]:
-        """Return the outlines behind the last opening of a header; of those with one number the first."""
+        """Return the outlines behind the last opening of a header; of those with one number the first.
+
+        Where branches begin while it is written, it is the first opening: those that have begun stay its own.
+        """
         protocol = self._protocol
-        begin = own.rfind(protocol.fork_open, start) if protocol.fork_open else start
+        find = own.find if protocol.starts_early else own.rfind
+        begin = find(protocol.fork_open, start) if protocol.fork_open else start
         if begin < 0:
             return []
         if not protocol.outline:

@@ -185,9 +185,10 @@ class Written:
 
     @property
     def header_start(self) -> int:
-        """Where the last header begins in its own text."""
+        """Where the last header begins in its own text, or the first where branches begin early."""
         opening = self._protocol.fork_open
-        begin = self.own.rfind(opening, self.since) if opening else -1
+        find = self.own.find if self._protocol.starts_early else self.own.rfind
+        begin = find(opening, self.since) if opening else -1
         if begin >= 0:
             return begin
         return next((outline.start for outline in self.outlines()), len(self.own))
