@@ -29,6 +29,7 @@ from ttscale_strategies import (
     ParallelPrompts,
     Scale,
     SelfRevision,
+    Threads,
 )
 from ttscale_strategies.dag._agent import AgentOptions
 from ttscale_strategies.refine._judge_options import JudgeOptions
@@ -111,7 +112,7 @@ SMALLER = {
 """Strategies whose own size takes long to try, and on which no promise depends."""
 REFINING = (HogwildRounds, RoundOptions, Scale, SelfRevision)
 AGENTS = (AgentBestOfN, CandidatesCrossover, CodeMonkeys, DynamicSpeculativePlanning, ParallelMuse)
-ELSEWHERE = (AgentOptions, StepOptions, JudgeOptions, ParallelPrompts, *AGENTS, *REFINING)
+ELSEWHERE = (AgentOptions, StepOptions, JudgeOptions, ParallelPrompts, Threads, *AGENTS, *REFINING)
 ORDERLY = [
     SMALLER.get(name, name)
     for name in registry.names("strategies")
@@ -119,8 +120,9 @@ ORDERLY = [
 ]
 """Searches by steps are held to the same in `test_searches`, on replies of several steps, those that have a
 judge choose in `test_comparing`, on its replies, those that refine earlier attempts in `test_refining`, `scale`
-in `test_effort`, `AGENTS` in `test_agents_strategies`, those that plan calls in `test_agents`, and
-`parallel_prompts`, on prompts that hold several tasks, in `test_parallel_prompts`."""
+in `test_effort`, `AGENTS` in `test_agents_strategies`, those that plan calls in `test_agents`, `threads`, on
+replies that fork, in `test_threads`, and `parallel_prompts`, on prompts that hold several tasks, in
+`test_parallel_prompts`."""
 
 
 @pytest.mark.parametrize("spec", [*ORDERLY, *OTHER_SPECS])

@@ -76,6 +76,26 @@ async def test_a_program_that_fails_is_an_observation(sandbox: PythonSandbox, co
     assert error in ((await run(sandbox, code)).error or "")
 
 
+@pytest.mark.parametrize(
+    "code",
+    [
+        "def f():\n    import socket\n    socket.socket()\nf()",
+        "import os\ntry:\n    os.system('ls')\nexcept Exception as e:\n    raise ValueError('no') from e",
+        "import os\ntry:\n    os.fork()\nfinally:\n    1 / 0",
+        "def f(): return f()\nf()",
+        "import os\ntry:\n    os.fork()\nexcept Exception as e:\n    raise ExceptionGroup('all', [e, e])",
+        "1 +",
+    ],
+)
+async def test_a_traceback_has_frames_of_the_program_and_none_of_the_sandbox(
+    sandbox: PythonSandbox, code: str
+) -> None:
+    error = (await run(sandbox, code)).error or ""
+    assert "<code>" in error
+    assert "jail" not in error
+    assert error.count("File ") <= 24
+
+
 # ── what it tries ─────────────────────────────────────────────────────────────────────────────────────────
 
 NETWORK = [

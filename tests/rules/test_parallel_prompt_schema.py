@@ -40,7 +40,7 @@ def reply(**changes: object) -> dict[str, object]:
 
 
 def schema(**changes: Any) -> PromptSchema:
-    fields = {"category": "translation", "template": TEMPLATE, "data": ANIMALS} | changes
+    fields: dict[str, Any] = {"category": "translation", "template": TEMPLATE, "data": ANIMALS} | changes
     return PromptSchema(**fields)
 
 

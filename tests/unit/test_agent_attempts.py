@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -155,8 +156,7 @@ async def test_a_function_refuses_wrong_names_and_is_described_as_json_schema() 
     _, _, attempt = begun(BFCL)
     (tool,) = attempt.tools
     assert tool.parameters["type"] == "object"
-    properties = tool.parameters["properties"]
-    assert isinstance(properties, dict)
+    properties = cast("Mapping[str, Mapping[str, JSON]]", tool.parameters["properties"])
     assert properties["price"]["type"] == "number"
     assert properties["wishes"]["items"] == {"type": "string"}
     assert (await used(attempt, "hotel_book", city="Oslo")).error == "hotel_book needs the argument 'nights'"
@@ -216,9 +216,10 @@ def test_the_atlas_is_the_same_for_the_same_seed() -> None:
 def test_sums_have_the_taught_plan_as_a_graph() -> None:
     problem = next(iter(create_benchmark("leg_counting_tools:size=3,tool_seconds=2.0").problems()))
     plan, graph = str(problem.meta["plan"]), problem.meta["graph"]
-    assert isinstance(graph, dict)
-    assert len(graph["durations"]) == plan.count("\n")
-    assert set(graph["durations"].values()) == {2.0}
+    assert isinstance(graph, Mapping)
+    durations = cast("Mapping[str, float]", graph["durations"])
+    assert len(durations) == plan.count("\n")
+    assert set(durations.values()) == {2.0}
     assert "multiply(" in plan
 
 

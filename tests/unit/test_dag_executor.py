@@ -246,13 +246,15 @@ async def test_what_runs_cannot_be_removed_and_a_circle_is_refused_with_all_that
         (Insert(call("D")), Remove("A")),
         (Insert(call("E", "quick")), Rewire("B", (Need("C"),))),
     ]
+    refused = list[str]()
     for batch in batches:
         desk = Desk()
         async with Executor(desk, graph=Graph(nodes), editor=Editor(batch)) as executor:
             graph = await executor.finish()
         assert set(graph.nodes) == {"quick", "A", "B", "C"}
         assert len(executor.refused) == 1
-    assert "circle" in executor.refused[0]
+        refused += executor.refused
+    assert "circle" in refused[-1]
 
 
 @virtual_clock

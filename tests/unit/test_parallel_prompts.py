@@ -236,7 +236,7 @@ async def test_the_same_several_times_over_is_asked_with_another_letter_each() -
     drawn = [
         cast("Mapping[str, JSON]", span["attributes"]) for span in outcome.trace if span["kind"] == "sample"
     ]
-    assert len({attributes["seed"] for attributes in drawn}) == 3
+    assert len({cast("int", attributes["seed"]) for attributes in drawn}) == 3
     assert {request.sampling.temperature for request in backend.requests} == {0.7}
 
 

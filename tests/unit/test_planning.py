@@ -116,6 +116,13 @@ def test_a_vote_of_all_waits_for_the_longest_and_pays_for_one_prompt() -> None:
     assert found.cancelled == 0
 
 
+def test_an_engine_that_keeps_blocks_computes_the_rest_of_the_prompt_for_each_sample() -> None:
+    cast = Cast(profile=TOY, prefix_block=4)
+    found = plan("self_consistency:n=4,stop=never", measured([10, 20, 30, 80], [1, 2, 3, 4]), cast=cast)
+    assert found.prompt_computed == 10 + 3 * 2
+    assert found.tokens == 16 + 140
+
+
 def test_the_longest_of_several_is_the_expected_maximum() -> None:
     lengths = lognormal_lengths(60, 140, 64)
     found = rehearse(

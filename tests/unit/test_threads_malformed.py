@@ -93,6 +93,20 @@ async def test_endless_nesting_ends_at_the_greatest_depth() -> None:
     assert len(backend.records) == 3 + 1 + 3
 
 
+@virtual_clock
+@pytest.mark.parametrize(("left", "num_branches"), [(29, 0), (30, 1)])
+async def test_multiverse_does_not_fork_for_its_last_tokens(left: int, num_branches: int) -> None:
+    header = "<Parallel><Goal><Outline>1: a</Outline></Goal>"
+    model = Writer({QUESTION: header, "</Goal>": "x" * 90, "<Path>\n1:": "y" * 90})
+    outcome, _ = await think(f"threads:protocol=multiverse,max_tokens={len(header) + left}", model)
+    assert len(spans(outcome)) == num_branches
+    written = (
+        header + "x" * left + "\n</Parallel>" if num_branches == 0 else f"{header}\n<Path>\n1:" + "y" * left
+    )
+    assert outcome.text is not None
+    assert outcome.text.startswith(written)
+
+
 # ── branches ──────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -86,15 +86,14 @@ def test_where_there_are_no_calls_none_are_read(nothing: JSON) -> None:
 @settings(max_examples=15)
 @given(st.data())
 def test_however_a_stream_is_cut_the_calls_are_those_of_one_answer(data: st.DataObject) -> None:
-    whole = [call(f"id{i}", "add", json.dumps({"left": i, "text": "é\n$2"})) for i in range(3)]
+    texts = [json.dumps({"left": i, "text": "é\n$2"}) for i in range(3)]
+    whole = [call(f"id{i}", "add", text) for i, text in enumerate(texts)]
     pieces = list[list[JSON]]()
-    for index, item in enumerate(whole):
-        assert isinstance(item, dict)
-        text = item["function"]["arguments"]
+    for index, text in enumerate(texts):
         cuts = sorted({0, len(text), *data.draw(st.lists(st.integers(0, len(text)), max_size=4))})
-        head = {
+        head: JSON = {
             "index": index,
-            "id": item["id"],
+            "id": f"id{index}",
             "type": "function",
             "function": {"name": "add", "arguments": ""},
         }

@@ -125,9 +125,11 @@ class Understudy(Backend):
             generation.fail(f"a prompt of {len(ids)} tokens does not fit {self.profile.context_length}")
             return generation
         known = self._known(ids)
+        # The samples of a request share a prompt that is computed once, or an engine's whole blocks of it.
+        shared = len(ids) if self._store is None else self._store.num_known(ids)
         for index, seed in enumerate(request.seeds):
             sample = self._sample(ids, seed, request.sampling)
-            computed = len(ids) - known if index == 0 else 0
+            computed = len(ids) - (known if index == 0 else shared)
             taken = take(
                 sample,
                 request.sampling,

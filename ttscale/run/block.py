@@ -13,7 +13,9 @@ from ttscale.backends.base import Chunk
 from ttscale.budget import Reservation
 from ttscale.errors import BudgetExhausted
 from ttscale.run.draw import Draw, booked
+from ttscale.run.sampling import capped
 from ttscale.scheduling import Job
+from ttscale.trace import Span
 from ttscale.types import Prompt, Sample, Sampling
 
 if TYPE_CHECKING:
@@ -122,7 +124,7 @@ class Block(ABC, Generic[T]):
         path = (run.critical_path_tokens, run.critical_path_seconds) if self._is_windowed else self._path_before
         job = Job(
             prompt=self._prompt,
-            sampling=run.capped(self._sampling, reservation.units),
+            sampling=capped(self._sampling, reservation.units),
             seed=seed,
             on_chunk=lambda chunk: self._take(draw, chunk),
             stream=self._stream,
@@ -158,11 +160,28 @@ class Block(ABC, Generic[T]):
         draw.reservation.commit(usage)
         if ended_itself:
             self._run.note_length(sample.usage.generated)
-        self._run.close_sample_span(draw.span, sample)
+        self._close_span(draw.span, sample)
         del self._draws[draw.index]
         if draw.wanted:
             self._on_sample(sample)
         self._check_idle()
+
+    def _close_span(self, span: Span, sample: Sample) -> None:
+        """End a sample's span with what is known of it."""
+        trace = self._run.trace
+        span.began = trace.at(sample.timings.began)
+        trace.end_prompt(span, self._run.room.backend, sample.token_ids, sample.usage)
+        trace.close(
+            span,
+            finish_reason=sample.finish_reason,
+            prompt_computed=sample.usage.prompt_computed,
+            prompt_cached=sample.usage.prompt_cached,
+            generated=sample.usage.generated,
+            critical_path_tokens=sample.critical_path_tokens,
+            critical_path_seconds=round(sample.critical_path_seconds, 6),
+            text=sample.text,
+            error=sample.error,
+        )
 
     def _check_idle(self) -> None:
         if not self._draws and not self._waiting and not self._idle.is_set():
@@ -172,7 +191,7 @@ class Block(ABC, Generic[T]):
     def _cancel(self, draw: Draw) -> None:
         if self._run.room.scheduler.cancel(draw.job):  # it never started
             draw.reservation.release()
-            self._run.close_span(draw.span, finish_reason="abort", generated=0)
+            self._run.trace.close(draw.span, finish_reason="abort", generated=0)
             del self._draws[draw.index]
 
     def abort(self, index: int) -> None:

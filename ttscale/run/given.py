@@ -67,7 +67,7 @@ async def read_given(
     finally:
         reservation.commit(booked(used, bucket="verifier", ended_itself=True, cost=room.cost))
         run.trace.end_prompt(span, room.backend, (), replace(used, generated=0))
-        run.close_span(
+        run.trace.close(
             span,
             prompt_computed=used.prompt_computed,
             prompt_cached=used.prompt_cached,

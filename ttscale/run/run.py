@@ -7,15 +7,19 @@ import itertools
 import random
 from collections.abc import Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
 
 from ttscale.budget import Amount, Budget, Reservation, Scope
 from ttscale.errors import BudgetExhausted, VerifierError
 from ttscale.run.appended import appended, extended
+from ttscale.run.best import Best
 from ttscale.run.block import PieceBlock, SampleBlock
+from ttscale.run.budget_view import BudgetView
 from ttscale.run.draw import WorstCase
 from ttscale.run.given import read_given
+from ttscale.run.sampling import resolved
 from ttscale.run.seeds import derive_seed
 from ttscale.run.tooling import call_tool
 from ttscale.scheduling import Auction, Bidder, Workflow
@@ -24,48 +28,13 @@ from ttscale.trace.span import SpanKind
 from ttscale.types import JSON, Bucket, Problem, Prompt, Sample, Sampling, Score, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable
+    from collections.abc import AsyncGenerator
 
     from ttscale.backends.base import Capabilities, ModelProfile, PromptScore, Rewards
     from ttscale.run.room import Room
     from ttscale.tools import Tool, ToolResult
     from ttscale.verifier import Verifier
     from ttscale.workers import Workers
-
-_MOST_TOKENS_WITHOUT_CONTEXT: Final = 4096
-"""Tokens per sample where neither the sampling nor the model says a limit."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Best:
-    """The answer so far: what a deadline or an exhausted budget returns."""
-
-    answer: str | None = None
-    key: str | None = None
-    confidence: float | None = None
-    text: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class BudgetView:
-    """What a strategy may know of its budget."""
-
-    _scope: Scope
-
-    @property
-    def remaining(self) -> Budget:
-        """What is left, by quantity; ``None``: no limit."""
-        return self._scope.remaining
-
-    @property
-    def usage(self) -> Usage:
-        """What this run and its children have used so far."""
-        return self._scope.usage
-
-    @property
-    def samples(self) -> int:
-        """How many samples count against the budgets of this run so far, its children's included."""
-        return self._scope.committed.samples
 
 
 class Run:
@@ -242,10 +211,7 @@ class Run:
             BudgetExhausted: the text does not fit the budget.
         """
         encoded = self.encode(prompt)
-
-        def read() -> Awaitable[Rewards]:
-            return self.room.backend.reward(encoded, step_token=step_token)
-
+        read = partial(self.room.backend.reward, encoded, step_token=step_token)
         rewards, span = await read_given(self, self._scope, "reward", encoded, read)
         span.attributes["values"] = list(rewards.values)
         return rewards
@@ -261,10 +227,7 @@ class Run:
             BudgetExhausted: the text does not fit the budget.
         """
         encoded = self.encode(prompt)
-
-        def read() -> Awaitable[PromptScore]:
-            return self.room.backend.score_prompt(encoded)
-
+        read = partial(self.room.backend.score_prompt, encoded)
         score, _ = await read_given(self, self._scope, "likelihood", encoded, read, most_generated=1)
         return score
 
@@ -356,7 +319,7 @@ class Run:
             raise BudgetExhausted("seconds", seconds or 0.0, 0.0, 0.0, label) from None
         finally:
             self.advance(run.critical_path_tokens, run.critical_path_seconds)
-            self.close_span(span)
+            self.trace.close(span)
 
     def bidder(self) -> Bidder:
         """Bid for turns against the runs that share a budget with this one; without one every bid wins at once.
@@ -448,43 +411,8 @@ class Run:
 
     def resolved(self, sampling: Sampling | None, prompt: Prompt) -> Sampling:
         """Return the sampling with the model's defaults filled in, and the room its context leaves."""
-        given, profile = sampling or Sampling(), self.profile
-        most = given.max_tokens or _MOST_TOKENS_WITHOUT_CONTEXT
-        if profile.context_length is not None:
-            room = max(1, profile.context_length - self.room.backend.count_tokens(prompt))
-            most = min(given.max_tokens or room, room)
-        return replace(
-            given,
-            max_tokens=most,
-            temperature=profile.temperature if given.temperature is None else given.temperature,
-            top_p=profile.top_p if given.top_p is None else given.top_p,
-            top_k=profile.top_k if given.top_k is None else given.top_k,
-        )
-
-    def capped(self, sampling: Sampling, max_tokens: int) -> Sampling:
-        """Return the sampling with the number of tokens that was reserved."""
-        return sampling if sampling.max_tokens == max_tokens else replace(sampling, max_tokens=max_tokens)
+        return resolved(sampling or Sampling(), prompt, self.room.backend)
 
     def open_span(self, kind: SpanKind, name: str, **attributes: JSON) -> Span:
         """Begin a span below this run's."""
         return self.trace.open(kind, name, parent=self._span.id if self._span else None, **attributes)
-
-    def close_span(self, span: Span, **attributes: JSON) -> None:
-        """End a span."""
-        self.trace.close(span, **attributes)
-
-    def close_sample_span(self, span: Span, sample: Sample) -> None:
-        """End a sample's span with what is known of it."""
-        span.began = self.trace.at(sample.timings.began)
-        self.trace.end_prompt(span, self.room.backend, sample.token_ids, sample.usage)
-        self.trace.close(
-            span,
-            finish_reason=sample.finish_reason,
-            prompt_computed=sample.usage.prompt_computed,
-            prompt_cached=sample.usage.prompt_cached,
-            generated=sample.usage.generated,
-            critical_path_tokens=sample.critical_path_tokens,
-            critical_path_seconds=round(sample.critical_path_seconds, 6),
-            text=sample.text,
-            error=sample.error,
-        )

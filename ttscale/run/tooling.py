@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from ttscale.budget import Amount
 from ttscale.errors import BudgetExhausted, ConfigError
 from ttscale.tools import Tool, ToolResult, most_usd
+from ttscale.tools.stopping import stoppable
 from ttscale.types import JSON, Usage
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ async def call_tool(run: Run, scope: Scope, tool: Tool, arguments: Mapping[str, 
         usd, waited = result.usd, result.waited_seconds
     finally:
         reservation.commit(Usage(tool_calls=1, usd=usd))
-        run.close_span(span)
+        run.trace.close(span)
         run.advance(0, path + run.now() - began - waited)
     span.attributes["error"] = result.error
     span.attributes["text"] = result.shown(_MOST_TRACED)
@@ -39,7 +40,7 @@ async def call_tool(run: Run, scope: Scope, tool: Tool, arguments: Mapping[str, 
 
 async def _result(tool: Tool, arguments: Mapping[str, JSON]) -> ToolResult:
     try:
-        return await tool.call(arguments)
+        return await stoppable(tool.call(arguments))
     except (BudgetExhausted, ConfigError):
         raise
     except Exception as error:  # a tool that breaks its promise is an observation like any other

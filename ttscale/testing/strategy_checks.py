@@ -308,7 +308,8 @@ async def _can_be_cancelled(case: Case) -> None:
 
 
 async def _keeps_deadlines(case: Case) -> None:
-    seconds = (await case.whole_result()).outcome.seconds
+    outcome = (await case.whole_result()).outcome
+    seconds = outcome.seconds
     for part in case.some((0.01, 0.1, 0.3, 0.5, 0.7, 0.9, 0.999)):
         limit = part * seconds
         outcome = (await case.whole.run(Budget(seconds=limit))).outcome

@@ -251,7 +251,7 @@ def _logarithm(function: Callable[[float], float], value: Number) -> float:
 
 
 _FUNCTIONS: Final[Mapping[str, tuple[Callable[..., Number], int, int]]] = {
-    "abs": (abs, 1, 1),
+    "abs": (lambda value: abs(value), 1, 1),
     "acos": (math.acos, 1, 1),
     "asin": (math.asin, 1, 1),
     "atan": (math.atan, 1, 1),

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from ttscale.errors import BudgetExhausted, ConfigError
+from ttscale.tools.stopping import stoppable
 from ttscale.tools.threads import in_thread
 from ttscale.tools.tool import ToolResult
 from ttscale.types import JSON
@@ -31,7 +32,8 @@ class FunctionTool:
     is asked for. What the function returns may be anything that pydantic can write as JSON.
 
     A plain function runs in a thread, a coroutine function on the event loop. A thread cannot be stopped: after
-    a time-out the call fails at once, while the thread ends when the function does.
+    a time-out the call fails at once, while the thread ends when the function does. A coroutine is cancelled,
+    and closed if it does not stop (`ttscale.tools.stopping`).
 
     Raises:
         ValueError: `function` names nothing that can be called, or takes arguments by position only.
@@ -76,7 +78,7 @@ class FunctionTool:
         deadline = asyncio.timeout(self.timeout_seconds)
         try:
             async with deadline:
-                value = await self._value(arguments)
+                value = await stoppable(self._value(arguments))
         except TimeoutError as error:
             if deadline.expired():
                 return ToolResult(

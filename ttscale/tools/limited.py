@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Final
 from weakref import WeakKeyDictionary
 
+from ttscale.tools.stopping import stoppable
 from ttscale.tools.tool import Tool, ToolResult, ToolServer
 from ttscale.types import JSON
 
@@ -31,7 +32,8 @@ class Limits:
     concurrency: int | None = None
     """Most calls at once, >= 1; the others wait, first come, first served. ``None``: any number."""
     timeout_seconds: float | None = None
-    """Longest time of one try, > 0, waiting left out; ``None``: what the tool itself allows."""
+    """Longest time of one try, > 0, waiting left out; ``None``: what the tool itself allows. A tool that does
+    not stop then has `ttscale.tools.stopping.STOP_SECONDS` more, and is closed."""
     retries: int = 0
     """How often a call is repeated that failed for a reason which may pass, >= 0."""
     is_cached: bool = False
@@ -149,7 +151,7 @@ class LimitedTool(Limits):
             deadline = asyncio.timeout(self.timeout_seconds)
             try:
                 async with deadline:
-                    return await self.tool.call(arguments), waited
+                    return await stoppable(self.tool.call(arguments)), waited
             except TimeoutError:
                 if not deadline.expired():
                     raise

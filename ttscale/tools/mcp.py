@@ -95,9 +95,9 @@ class McpServer:
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[Sequence[Tool]]:
         """Connect for the length of a block, in one task. Errors as `connect`."""
-        async with self._client() as client:
+        async with self.client() as client:
             lost = asyncio.Event()
-            yield await self._listed(client, lost)
+            yield await self.listed(client, lost)
             lost.set()
 
     @property
@@ -105,7 +105,7 @@ class McpServer:
         return repr(self.url or " ".join(self.command))
 
     @asynccontextmanager
-    async def _client(self) -> AsyncGenerator[Client]:
+    async def client(self) -> AsyncGenerator[Client]:
         """Start or reach the server and shake hands."""
         try:
             from mcp import Client
@@ -119,11 +119,11 @@ class McpServer:
                 async with asyncio.timeout(self.start_seconds):
                     client = await stack.enter_async_context(Client(await self._transport(stack, told)))
             except TimeoutError:
-                raise self._unavailable(f"no answer within {self.start_seconds:g} s", told) from None
+                raise self.unavailable(f"no answer within {self.start_seconds:g} s", told) from None
             except TTScaleError:
                 raise
             except Exception as error:  # whatever the client, the network or the program comes up with
-                raise self._unavailable(_reasons(error), told) from error
+                raise self.unavailable(_reasons(error), told) from error
             try:
                 yield client
             except Exception as error:  # on its way out the client would wrap it in groups
@@ -148,7 +148,7 @@ class McpServer:
         http = await stack.enter_async_context(create_mcp_http_client(headers=headers))
         return streamable_http_client(self.url, http_client=http)
 
-    async def _listed(self, client: Client, lost: asyncio.Event) -> list[Tool]:
+    async def listed(self, client: Client, lost: asyncio.Event) -> list[Tool]:
         """Return the tools of all pages of the server's list."""
         found, cursor = dict[str, Tool](), None
         try:
@@ -162,14 +162,15 @@ class McpServer:
                     if not cursor:
                         break
         except TimeoutError:
-            raise self._unavailable(f"no list of tools within {self.start_seconds:g} s") from None
+            raise self.unavailable(f"no list of tools within {self.start_seconds:g} s") from None
         except Exception as error:  # as above
-            raise self._unavailable(_reasons(error)) from error
+            raise self.unavailable(_reasons(error)) from error
         if missing := [name for name in self.only if name not in found]:
-            raise self._unavailable(f"it has no tool {missing[0]!r}")
+            raise self.unavailable(f"it has no tool {missing[0]!r}")
         return list(found.values())
 
-    def _unavailable(self, why: str, told: TextIO | None = None) -> ServerUnavailable:
+    def unavailable(self, why: str, told: TextIO | None = None) -> ServerUnavailable:
+        """Return the error that says why there are no tools of it, with what it told before."""
         text = ""
         if told is not None:
             told.seek(0)
@@ -237,7 +238,7 @@ def _result(result: CallToolResult) -> ToolResult:
     structured = cast("JSON", result.structured_content)
     if structured is None:
         return ToolResult(value=text)
-    if isinstance(structured, Mapping) and structured.keys() == {"result"}:  # how plain values are wrapped
+    if isinstance(structured, Mapping) and set(structured) == {"result"}:  # how plain values are wrapped
         return ToolResult(value=structured["result"])
     return ToolResult(value=structured)
 
@@ -279,8 +280,8 @@ class _Connection:
         return self._lost.is_set()
 
     async def hold(self) -> None:
-        async with self._server._client() as client:
-            self.tools.set_result(await self._server._listed(client, self._lost))
+        async with self._server.client() as client:
+            self.tools.set_result(await self._server.listed(client, self._lost))
             await self._lost.wait()
 
     def fail(self, error: Exception) -> None:
@@ -291,4 +292,4 @@ class _Connection:
 
     def end(self, _task: asyncio.Task[None]) -> None:
         self._lost.set()
-        self.fail(self._server._unavailable("it was closed"))
+        self.fail(self._server.unavailable("it was closed"))

@@ -31,7 +31,7 @@ def check_arguments(schema: Mapping[str, JSON], arguments: Mapping[str, JSON]) -
         raise MissingExtra("jsonschema", "mcp") from None
     try:
         kind = validator_for(schema, default=Draft202012Validator)
-        kind.check_schema(schema)
+        kind.check_schema(dict(schema))
         errors = islice(kind(schema, registry=Registry()).iter_errors(dict(arguments)), _MOST_ERRORS)
         found = [f"{'.'.join(map(str, error.absolute_path))}: {error.message}" for error in errors]
     except (SchemaError, Unresolvable, RecursionError):

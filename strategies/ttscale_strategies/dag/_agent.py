@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import ClassVar
 
 from ttscale.answers import answer_key
@@ -12,6 +12,7 @@ from ttscale.tools import Toolbox, Tools
 from ttscale.types import Candidate, Outcome, Prompt, Sample, Sampling, StopReason
 from ttscale_strategies.checks import require_positive
 from ttscale_strategies.dag._calls import Calls, tools_text
+from ttscale_strategies.dag._journal import CallJournal
 from ttscale_strategies.dag.joining import END_OF_RESPONSE, Verdict, answer_in, parse_verdict
 from ttscale_strategies.revision import asked_again
 
@@ -32,6 +33,9 @@ class AgentOptions:
     """0 as in the papers; ``None``: the model's own."""
     max_tokens: int | None = None
     """Most generated tokens per call of the model; ``None``: what the context leaves."""
+    journal: str | None = None
+    """Folder in which the results of calls are kept as they come: an agent that was killed, and is asked the
+    same by the same seed, makes none of them again. Time-outs and lost connections are not kept."""
 
     needs: ClassVar[frozenset[str]] = frozenset()
 
@@ -51,10 +55,18 @@ class AgentOptions:
         """Return the strategy's tools, or those of the problem, ready to be called.
 
         Raises:
-            ConfigError: a tool is not set up.
+            ConfigError: a tool is not set up, or the journal cannot be used.
             ToolError: two tools have the same name.
         """
-        return Calls(run, await Toolbox.open(run, self.tools or run.tools))
+        box = await Toolbox.open(run, self.tools or run.tools)
+        return Calls(run, box, journal=None if self.journal is None else self._journal(run, box, self.journal))
+
+    def _journal(self, run: Run, box: Toolbox, folder: str) -> CallJournal:
+        """Return the journal of this agent: its own by problem, seed, model, options and names of tools."""
+        names = [each.name for each in fields(self) if each.name not in ("tools", "journal")]
+        options = [type(self).__name__, *(repr(getattr(self, name)) for name in names)]
+        seed, model = run.sample_seed(0), run.profile.name
+        return CallJournal.of(folder, run.problem.id, seed, model, repr(run.path), options, box.names)
 
 
 def require_prompt(template: str, *fields: str) -> None:

@@ -10,6 +10,7 @@ from typing import cast
 from ttscale.run import Run
 from ttscale.tools import Tool, Toolbox, ToolResult
 from ttscale.types import JSON
+from ttscale_strategies.dag._journal import CallJournal, JournaledTool
 from ttscale_strategies.dag.graph import Graph, Node
 from ttscale_strategies.dag.plan_text import Diagnostic
 
@@ -32,8 +33,9 @@ class Calls:
     critical path is the longest chain of those, not of whatever else went on.
     """
 
-    def __init__(self, run: Run, box: Toolbox) -> None:
+    def __init__(self, run: Run, box: Toolbox, *, journal: CallJournal | None = None) -> None:
         self.box = box
+        self._journal = journal
         self._run = run
         self._opened = run.now()
         self._times: dict[str, _Times] = {}
@@ -70,11 +72,16 @@ class Calls:
             async with self._run.child(label=f"call {node.id}", numbered=False) as child:
                 child.critical_path_tokens = max([times.tokens, *(tokens for tokens, _ in paths)])
                 child.critical_path_seconds = max([times.path_seconds, *(seconds for _, seconds in paths)])
-                result = await self.box.call(child, node.tool, arguments)
+                result = await self._made(child, node, arguments)
             self._paths[node.id] = child.critical_path_tokens, child.critical_path_seconds
             return result
         finally:
             times.ended = self._run.now() - self._opened
+
+    async def _made(self, run: Run, node: Node, arguments: Mapping[str, JSON]) -> ToolResult:
+        if self._journal is None or node.tool not in self.box:
+            return await self.box.call(run, node.tool, arguments)
+        return await run.call(JournaledTool(self.box[node.tool], self._journal, node.id), **arguments)
 
     def note(self, graph: Graph, diagnostics: Sequence[Diagnostic] = (), **more: JSON) -> None:
         """Write into the trace what has become of every call, and when."""

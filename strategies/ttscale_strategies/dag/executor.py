@@ -10,6 +10,7 @@ from typing import Final, Self, TypeAlias
 
 from ttscale.errors import BudgetExhausted, ConfigError
 from ttscale.tools import ToolResult
+from ttscale.tools.stopping import stoppable
 from ttscale.types import JSON
 from ttscale_strategies.checks import require_positive
 from ttscale_strategies.dag.edits import Edit, apply_edits
@@ -47,7 +48,8 @@ class Executor:
     `BudgetExhausted`, after which nothing new begins, what runs may end, and `finish` raises it;
     `ConfigError`, which `finish` raises at once; and a cancellation from outside. Leaving the block stops
     whatever runs, and waits for that; what has not ended is pending then, so that the graph can be gone on
-    with.
+    with. A call or an editor that swallows its cancellation is closed `ttscale.tools.stopping.STOP_SECONDS`
+    later, so that none can keep the rest waiting.
 
     With an `editor` the graph may be changed as it goes, under the safe assignment lock of UFO³
     (arXiv:2511.11332): when calls end, nothing new begins until the editor, asked once for all that ended
@@ -259,7 +261,7 @@ class Executor:
         try:
             arguments = self.graph.arguments(node.id)
             async with deadline:
-                return await self._call(node, arguments)
+                return await stoppable(self._call(node, arguments))
         except (BudgetExhausted, ConfigError):
             raise
         except asyncio.CancelledError:
@@ -317,7 +319,7 @@ class Executor:
         deadline = asyncio.timeout(self._editor_timeout_seconds)
         try:
             async with deadline:
-                edits = await editor(self.graph, ended)
+                edits = await stoppable(editor(self.graph, ended))
             apply_edits(self.graph, edits)
         except BudgetExhausted:
             raise

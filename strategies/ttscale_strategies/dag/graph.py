@@ -259,7 +259,7 @@ class Graph:
             GraphError: states or results are of other nodes, or do not go together.
         """
         ended = {id for id, state in states.items() if state in ENDED}
-        if states.keys() != self._nodes.keys() or results.keys() != ended:
+        if states.keys() != self._nodes.keys() or set(results) != ended:
             raise GraphError("The stored states and results are not those of the stored nodes.")
         if wrong := [id for id in ended if (results[id].error is None) != (states[id] == "done")]:
             raise GraphError(

@@ -40,7 +40,9 @@ def graph_from_json(document: JSON) -> Graph:
     try:
         fields = _object(document)
         nodes = [_node(_object(item)) for item in _list(fields["nodes"])]
-        states = {id: cast("State", _one_of(state, State)) for id, state in _object(fields["states"]).items()}
+        states: dict[str, State] = {
+            id: cast("State", _one_of(state, State)) for id, state in _object(fields["states"]).items()
+        }
         results = {id: _result(_object(item)) for id, item in _object(fields["results"]).items()}
     except (KeyError, TypeError) as error:
         raise GraphError(f"This is no stored graph: {error}.") from error

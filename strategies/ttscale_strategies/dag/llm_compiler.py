@@ -107,25 +107,28 @@ class _Session:
         self._stated: str | None = None
 
     async def outcome(self) -> Outcome:
-        num_plans = self._options.max_replans + 1
         async with self._executor:
             try:
-                prompt = asked(self._options.template, self._run, self._calls)
-                for number in range(num_plans):
-                    parser, sample = await self._plan(prompt)
-                    if (outcome := self._direct(parser, sample)) is not None:
-                        return outcome
-                    is_last = number == num_plans - 1
-                    template = self._options.final_template if is_last else self._options.join_template
-                    prompt = asked(template, self._run, self._calls, steps=self._steps())
-                    verdict, joined = await joined_by(self._run, prompt, self._options)
-                    if verdict.action != "replan" or is_last:
-                        break
-                    prompt = self._replanning(verdict)
+                return await self._planned()
             finally:
                 self._calls.note(self._executor.graph, self._diagnostics)
-        answer = answer_in(verdict.text) if verdict.action != "replan" else None
-        return answered(self._stated if answer is None else answer, joined)
+
+    async def _planned(self) -> Outcome:
+        """Plan and join, until the joiner answers or no plan is left."""
+        options, num_left = self._options, self._options.max_replans
+        prompt = asked(options.template, self._run, self._calls)
+        while True:
+            parser, sample = await self._plan(prompt)
+            if (outcome := self._direct(parser, sample)) is not None:
+                return outcome
+            template = options.join_template if num_left else options.final_template
+            prompt = asked(template, self._run, self._calls, steps=self._steps())
+            verdict, joined = await joined_by(self._run, prompt, options)
+            if verdict.action != "replan" or not num_left:
+                answer = answer_in(verdict.text) if verdict.action != "replan" else None
+                return answered(self._stated if answer is None else answer, joined)
+            prompt = self._replanning(verdict)
+            num_left -= 1
 
     async def _plan(self, prompt: Prompt) -> tuple[PlanParser, Sample | None]:
         """Have a plan written and carried out."""

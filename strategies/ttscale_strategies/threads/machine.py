@@ -185,7 +185,7 @@ class SequenceWriter:
     async def _fork_here(self, fork: Fork, stretch: Stretch) -> bool:
         """Fork by the header that has just been written; whether the sequence goes on."""
         is_blank = self._protocol.join == "splice" and not stretch.text.strip()
-        outlines = [] if is_blank else self.text.outlines()
+        outlines = [] if is_blank else self._outlines()
         await self._call_off(fork, keep={outline.number for outline in outlines})
         self._num_forks += 1
         if not outlines:
@@ -194,9 +194,14 @@ class SequenceWriter:
             return True
         return await self._run_fork(fork, outlines, self.text.header_start)
 
+    def _outlines(self) -> list[Outline]:
+        """Return what a fork here would begin: nothing where too little is left for it."""
+        is_short = self._left is not None and self._left < self._protocol.min_fork_tokens
+        return [] if is_short else self.text.outlines()
+
     async def _fork_at(self, header_start: int) -> bool:
         """Fork where no lexeme says so; whether the sequence goes on."""
-        outlines = self.text.outlines()
+        outlines = self._outlines()
         if not outlines:
             self.num_malformed += 1
             return True

@@ -50,8 +50,8 @@ class Protocol:
 
     fork: ForkAt = "stop"
     fork_open: str = ""
-    """Begins the header; outlines are looked for behind the last one. Empty: wherever the sequence began, or
-    went on after a join."""
+    """Begins the header; outlines are looked for behind the last one, or behind the first where branches begin
+    while the header is being written. Empty: wherever the sequence began, or went on after a join."""
     fork_stop: str = ""
     """Ends the header."""
     keeps_fork: bool = True
@@ -70,6 +70,8 @@ class Protocol:
     """Of one sequence, >= 1; what comes after is text. Headers without an outline count."""
     max_depth: int = 1
     """Levels of branches, >= 1; in the deepest every lexeme of a fork is text."""
+    min_fork_tokens: int = 1
+    """Of a sequence whose longest path may have fewer tokens more a header is text, >= 1."""
 
     context: Context = "trace"
     branch_template: str = ""
@@ -111,7 +113,7 @@ class Protocol:
     """``module:Class`` of a `Reader` that does more than `outline` can."""
 
     def __post_init__(self) -> None:
-        for name in ("num_branches", "max_branches", "max_forks", "max_depth", "quorum"):
+        for name in ("num_branches", "max_branches", "max_forks", "max_depth", "min_fork_tokens", "quorum"):
             require_positive(getattr(self, name), name)
         if self.branch_tokens is not None:
             require_positive(self.branch_tokens, "branch_tokens")

@@ -93,7 +93,7 @@ class Written:
         self._begin = line
         self._depth = depth
         self._last: Stretch | None = None
-        self._pieces = list[Words | Block]()
+        self._pieces: list[Words | Block] = []
         self._unjoined = list[tuple[int, Fork]]()
         self.stop = stop
         self.line = line
@@ -130,7 +130,7 @@ class Written:
         shown, line = stretch.text, self.line.add(*stretch.chunks)
         if protocol.instead is not None and stop == protocol.instead[0]:
             shown += protocol.instead[1]
-            line = line.cut(self._run, len(stop)).put(self._run, protocol.instead[1])
+            line = line.cut(self._run, len(protocol.instead[0])).put(self._run, protocol.instead[1])
         elif stop and stop != self.stop and protocol.keeps_fork:
             shown += stop
         self.line = line
@@ -147,7 +147,8 @@ class Written:
         if self._last is None or (cut := cut_to(self._run, self.line, self._last, cap)) is self._last:
             return
         self.line = self._begin.add(*cut.chunks)
-        self._pieces, self.own, self.ended = [Words(cut.text, cut.num_tokens)], cut.text, cut.ended
+        self._pieces = [Words(cut.text, cut.num_tokens)]
+        self.own, self.ended = cut.text, cut.ended
 
     def note(self, fork: int, outline: Outline, start_tokens: int, *, ended: str | None) -> None:
         """Say in the trace what this branch is, and why it ended.

@@ -17,6 +17,10 @@ import signal
 import struct
 import sys
 from collections.abc import Callable, Mapping
+from traceback import TracebackException
+
+SHOWN_FRAMES = 8
+"""The last ones of an exception."""
 
 REPORT = 3
 """The descriptor of the report."""
@@ -232,8 +236,6 @@ def main() -> None:
 
 def run(code: str) -> None:
     """Run a program; where its last line is an expression, its value is printed."""
-    import traceback
-
     names: dict[str, object] = {"__name__": "__main__", "__builtins__": __builtins__}
     for module in ("ctypes", "_ctypes"):
         sys.modules.pop(module, None)
@@ -241,7 +243,7 @@ def run(code: str) -> None:
     try:
         tree = ast.parse(code, "<code>")
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        traceback.print_exception(error.with_traceback(None))
+        show(error.with_traceback(None))
         sys.exit(1)
     try:
         last = tree.body[-1] if tree.body else None
@@ -255,9 +257,20 @@ def run(code: str) -> None:
     except SystemExit:
         raise
     except BaseException as error:
-        frame = error.__traceback__.tb_next if error.__traceback__ else None  # its own frames only
-        traceback.print_exception(error.with_traceback(frame), limit=-8)
+        show(error)
         sys.exit(1)
+
+
+def show(error: BaseException) -> None:
+    """Print an exception as Python does, and those it came of, without a frame of this file."""
+    told = TracebackException.from_exception(error, limit=-2 * SHOWN_FRAMES)
+    left = [told]
+    while left:
+        each = left.pop()
+        each.stack[:] = [frame for frame in each.stack if frame.filename != show.__code__.co_filename]
+        del each.stack[:-SHOWN_FRAMES]
+        left += filter(None, (each.__cause__, each.__context__, *(each.exceptions or ())))
+    told.print()
 
 
 if __name__ == "__main__":

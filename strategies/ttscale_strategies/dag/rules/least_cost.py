@@ -66,4 +66,4 @@ class _Program:
             bounds=Bounds(np.zeros(len(self.cost)), self.upper),
             integrality=self.is_whole,
         )
-        return float(solved.fun) if solved.success else None
+        return float(solved.fun) if solved.success and solved.fun is not None else None
