@@ -65,6 +65,8 @@ def test_a_race_is_won_by_tokens_and_not_by_the_clock(lengths: list[int], quorum
     outcome = solved(strategy, [*ends, ("<summary>", "done")], order)
     cap = sorted(lengths)[quorum - 1]
     assert [len(str(span["text"])) for span in spans(outcome)] == [min(size, cap) for size in lengths]
+    threads = [f"<think{n}>{'x' * min(size, cap)}</think{n}>" for n, size in enumerate(lengths, start=1)]
+    assert outcome.text == "".join(threads) + "<summary>done"  # who was cut is closed
 
 
 @settings(max_examples=20, deadline=None)

@@ -6,7 +6,7 @@ import json
 import sqlite3
 from collections.abc import Generator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -33,10 +33,12 @@ class CallJournal:
     path: Path
     whose: str
     """All that tells this agent's calls from those of others."""
+    kept: dict[str, ToolResult] = field(default_factory=dict[str, ToolResult])
+    """Results by call."""
 
     @classmethod
     def of(cls, folder: str, *whose: JSON) -> CallJournal:
-        """Return the journal in a folder, which is made.
+        """Return the journal in a folder, which is made, with what it has.
 
         Raises:
             ConfigError: there can be none.
@@ -46,8 +48,12 @@ class CallJournal:
             journal.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ConfigError(f"the journal {folder!r} cannot be made: {error}") from error
-        with journal._open():
-            return journal
+        with journal._open() as database:
+            rows = database.execute("SELECT call, result FROM calls WHERE whose = ?", (journal.whose,))
+            for call, result in rows:
+                found = ToolResult(**json.loads(result))
+                journal.kept[call] = replace(found, usd=0.0, waited_seconds=0.0, is_reused=True)
+        return journal
 
     @contextmanager
     def _open(self) -> Generator[sqlite3.Connection]:
@@ -59,21 +65,8 @@ class CallJournal:
         except (DataError, sqlite3.Error) as error:
             raise ConfigError(f"the journal {str(self.path)!r} cannot be used: {error}") from error
 
-    def look_up(self, call: str) -> ToolResult | None:
-        """Return the result of a call that was made before; ``None``: it was not, or had not ended.
-
-        Raises:
-            ConfigError: the file cannot be read.
-        """
-        with self._open() as database:
-            query = "SELECT result FROM calls WHERE whose = ? AND call = ?"
-            row = database.execute(query, (self.whose, call)).fetchone()
-        if row is None:
-            return None
-        return replace(ToolResult(**json.loads(row[0])), usd=0.0, waited_seconds=0.0, is_reused=True)
-
     def keep(self, call: str, result: ToolResult) -> None:
-        """Keep what came of a call; a kill after this takes nothing away.
+        """Write down what came of a call; a kill after this takes nothing away.
 
         Raises:
             ConfigError: the file cannot be written.
@@ -115,7 +108,7 @@ class JournaledTool:
     async def call(self, arguments: Mapping[str, JSON], /) -> ToolResult:
         """Make the call unless it was made before; an error that may pass is not kept."""
         call = json.dumps([self.id, self.tool.name, arguments], sort_keys=True)
-        if (kept := self.journal.look_up(call)) is not None:
+        if (kept := self.journal.kept.get(call)) is not None:
             return kept
         result = await self.tool.call(arguments)
         if not result.is_transient:

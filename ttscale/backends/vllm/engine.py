@@ -186,8 +186,8 @@ class VLLMEngine:
     def _stop_tokens(self, stop: Sequence[str]) -> list[int]:
         """Return the stop strings that are one token each.
 
-        The engine ends a sample at a token by itself. Text is read in this process, and by the time that it says
-        stop, the engine has gone on for a token or two.
+        The engine ends a sample at a token by itself. Text is read in this process, and by the time that it
+        says stop, the engine has gone on for a token or two.
         """
         found = (self.vocabulary.token_id(text) for text in stop)
         return [token_id for token_id in found if token_id is not None]
