@@ -88,13 +88,15 @@ HEAD = (
 )
 
 
-def problems_of(benchmarks: Sequence[str], num_pilot: int, num_run: int) -> tuple[list[Problem], list[Problem]]:
-    """Return problems for the pilot and others for the run, as many of every benchmark."""
+def problems_of(
+    benchmarks: Sequence[str], num_pilot: int, num_run: int | None
+) -> tuple[list[Problem], list[Problem]]:
+    """Return problems for the pilot and others for the run, as many of each benchmark; by ``None`` the same."""
     pilot, run = list[Problem](), list[Problem]()
     for spec in benchmarks:
-        drawn = list(create_benchmark(spec).problems(limit=num_pilot + num_run))
+        drawn = list(create_benchmark(spec).problems(limit=num_pilot + (num_run or 0)))
         pilot += drawn[:num_pilot]
-        run += drawn[num_pilot:]
+        run += drawn if num_run is None else drawn[num_pilot:]
     return pilot, run
 
 
@@ -130,12 +132,13 @@ def mean(values: Sequence[float]) -> float:
 
 
 def compare(
-    model: str, *, strategies: Sequence[str], num_pilot: int, num_run: int, num_samples: int
+    model: str, *, strategies: Sequence[str], num_pilot: int, num_run: int | None, num_samples: int
 ) -> list[Line]:
     """Plan and run all strategies, and print a line for each."""
     for_pilot, for_run = problems_of(BENCHMARKS, num_pilot, num_run)
     workload, cast = asyncio.run(pilot(model, for_pilot, num_samples))
-    print(f"{model}: planned from {workload.origin}; measured on {len(for_run)} others\n\n{HEAD}", flush=True)
+    measured_on = "the same" if num_run is None else f"{len(for_run)} others"
+    print(f"{model}: planned from {workload.origin}; measured on {measured_on}\n\n{HEAD}", flush=True)
     lines = list[Line]()
     for spec in strategies:
         strategy = create_strategy(spec)
@@ -159,6 +162,7 @@ def main() -> None:
         "--pilot", type=int, default=24, metavar="N", help="problems of each benchmark planned from"
     )
     parser.add_argument("--problems", type=int, default=20, metavar="N", help="of each benchmark, to run")
+    parser.add_argument("--own", action="store_true", help="run on the pilot's own problems, drawn anew")
     parser.add_argument("--samples", type=int, default=16, metavar="N", help="of each problem of the pilot")
     parser.add_argument("--strategy", action="append", metavar="SPEC", help="(default: ten of them)")
     options = parser.parse_args()
@@ -167,7 +171,7 @@ def main() -> None:
         options.model,
         strategies=chosen,
         num_pilot=options.pilot,
-        num_run=options.problems,
+        num_run=None if options.own else options.problems,
         num_samples=options.samples,
     )
     num_near = sum(line.is_near for line in lines)

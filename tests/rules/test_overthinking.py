@@ -6,6 +6,7 @@ import math
 
 import pytest
 
+from ttscale.answers import answer_key
 from ttscale_evals.metrics.overthinking import (
     BudgetPoint,
     SolutionRound,
@@ -14,6 +15,7 @@ from ttscale_evals.metrics.overthinking import (
     performance,
     process_efficiency,
     scaling,
+    solution_rounds,
 )
 
 WORKED = [SolutionRound(100, True, "c0"), SolutionRound(80, False, "c1"), SolutionRound(50, True, "c0")]
@@ -44,6 +46,29 @@ def test_responses_without_tokens_are_left_out() -> None:
     assert process_efficiency([]) is None
     with pytest.raises(ValueError, match="num_tokens must be >= 0"):
         SolutionRound(-1, True, 0)
+
+
+def rounds_of(text: str) -> list[SolutionRound]:
+    return solution_rounds(
+        text, is_correct=lambda answer: answer_key(answer) == "5", num_tokens=lambda part: len(part.split())
+    )
+
+
+def test_a_response_is_split_where_it_states_answers() -> None:
+    first, second = "2 and 3\nis 5.\n\nSo \\boxed{5}.\n\n", "Wait, is it?\n\nThe answer is 6.\n \n"
+    text = first + second + "No:\nthe answer is 5.0.\n\nI am done."
+    found = rounds_of(text)
+    assert [(part.num_tokens, part.is_correct) for part in found] == [(7, True), (7, False), (8, True)]
+    assert found[0].strategy == found[2].strategy != found[1].strategy
+    assert outcome_efficiency([found]) == pytest.approx(7 / 22)
+    assert process_efficiency([found]) == pytest.approx(14 / 22)
+    assert sum(part.num_tokens for part in found) == len(text.split())
+
+
+def test_without_a_stated_answer_a_response_is_one_wrong_solution() -> None:
+    assert rounds_of("hm\n\nhm hm") == [SolutionRound(3, False, "")]
+    assert rounds_of("") == []
+    assert len(rounds_of("\n" * 100_000 + "the answer is 5" + "\n " * 100_000)) == 1
 
 
 def test_control_is_the_share_of_runs_within_their_limits() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 
 from ttscale_strategies.refine.rules import (
@@ -159,6 +161,47 @@ def test_agreement_is_known_once_two_differ_or_all_are_there() -> None:
 def test_the_worked_failure_bounds(num_candidates: int, num_comparisons: int, bound: float) -> None:
     found = knockout_failure_bound(num_candidates, num_comparisons, p_correct=0.3, p_compare=0.8)
     assert found == pytest.approx(bound, abs=1e-6)
+
+
+def share_of_wrong_champions(
+    num_candidates: int, num_comparisons: int, *, p_correct: float, p_compare: float, num_tournaments: int = 300
+) -> float:
+    """Return how often tournaments end with a wrong answer that are as the bound supposes them to be."""
+    rng, num_wrong = Random(7), 0
+    for seed in range(num_tournaments):
+        keys: dict[int, str | None] = {
+            place: "right" if rng.random() < p_correct else f"wrong {place}" for place in range(num_candidates)
+        }
+        tallies = dict[int, Tally]()
+        while True:
+            standing = knockout_standing(
+                num_candidates, keys, tallies, num_comparisons=num_comparisons, seed=seed
+            )
+            if standing.champion is not None:
+                break
+            for match in standing.ready:
+                is_right = (keys[match.first] == "right", keys[match.second] == "right")
+                chance = 0.5 if is_right[0] == is_right[1] else p_compare if is_right[0] else 1.0 - p_compare
+                points = sum(rng.random() < chance for _ in range(num_comparisons))
+                tallies[match.number] = Tally(points, num_comparisons - points)
+        num_wrong += keys[standing.champion] != "right"
+    return num_wrong / num_tournaments
+
+
+@pytest.mark.parametrize(
+    ("num_candidates", "num_comparisons", "p_correct", "p_compare"),
+    [(16, 16, 0.3, 0.8), (8, 32, 0.2, 0.7), (5, 9, 0.5, 0.95), (2, 40, 0.3, 0.9)],
+)
+def test_tournaments_end_wrongly_no_more_often_than_the_bound_says(
+    num_candidates: int, num_comparisons: int, p_correct: float, p_compare: float
+) -> None:
+    bound = knockout_failure_bound(num_candidates, num_comparisons, p_correct=p_correct, p_compare=p_compare)
+    wrong = share_of_wrong_champions(num_candidates, num_comparisons, p_correct=p_correct, p_compare=p_compare)
+    # within what 300 tournaments can be off by: three standard errors
+    assert wrong <= bound + 3 * (bound * (1 - bound) / 300) ** 0.5 < 0.7
+    # a judge that knows nothing does not keep to the bound of one that does
+    blind = share_of_wrong_champions(num_candidates, num_comparisons, p_correct=p_correct, p_compare=0.5)
+    assert blind > wrong
 
 
 def test_the_bound_at_its_edges() -> None:

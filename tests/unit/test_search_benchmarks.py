@@ -124,15 +124,15 @@ async def test_without_barriers_depths_of_one_question_overlap() -> None:
 @pytest.mark.slow
 @virtual_clock
 @pytest.mark.parametrize("search", ["rebase", "beam_search", "dvts"])
-async def test_all_ways_come_to_the_same_and_barriers_take_longer(search: str) -> None:
+async def test_all_ways_come_to_the_same_and_barriers_take_three_tenths_longer(search: str) -> None:
     passes = await virtual_turn(
-        f"{search}:{JUDGED}", num_questions=3, batch_size=16, judge_seconds=0.05, median=20.0, spread=0.8
+        f"{search}:{JUDGED}", num_questions=6, batch_size=32, judge_seconds=0.05, median=38.0, spread=0.76
     )
     check_same(passes)
     assert list(passes) == list(WAYS)
     assert passes["free"].generated > 0
-    assert passes["free"].seconds <= passes["question"].seconds
-    assert passes["free"].seconds < passes["level"].seconds
+    assert passes["free"].seconds <= passes["question"].seconds + 1e-6
+    assert 1.3 * passes["free"].seconds <= passes["level"].seconds
 
 
 def test_searches_that_differ_are_not_compared() -> None:

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Final
+
+from ttscale.answers import answer_key, extract_answer
+
+_PARAGRAPH: Final = re.compile(r".+?(?:\n[^\S\n]*\n\s*|\Z)", re.DOTALL)
+"""With the empty lines behind it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +35,41 @@ class SolutionRound:
 
 
 Response = Sequence[SolutionRound]
-"""A response, split into its rounds, in order; by whom is the caller's choice."""
+"""A response, split into its rounds, in order; by whom is the caller's choice, `solution_rounds` is one."""
+
+
+def solution_rounds(
+    text: str, *, is_correct: Callable[[str], bool], num_tokens: Callable[[str], int]
+) -> list[SolutionRound]:
+    """Split a response into its solutions where it states answers.
+
+    A solution ends with the paragraph that states its answer, see `ttscale.answers.extract_answer`; what stands
+    behind the last one is part of it. arXiv:2412.21187 has language models split and cluster. Here solutions
+    that come to the same answer are of one kind, so where a second way to an answer is news,
+    `process_efficiency` comes out too low.
+
+    Args:
+        text: thoughts included.
+        is_correct: says whether an answer is right.
+        num_tokens: counts those of a part of the text.
+
+    Returns:
+        In order. A text that states no answer is one solution, which is not correct; an empty one is none.
+    """
+    parts, answers = [""], list[str]()
+    for paragraph in _PARAGRAPH.findall(text):
+        parts[-1] += paragraph
+        answer = extract_answer(paragraph)
+        if answer is not None:
+            parts.append("")
+            answers.append(answer)
+    if not answers:
+        return [SolutionRound(num_tokens(text), is_correct=False, strategy="")] if text else []
+    parts[-2:] = ["".join(parts[-2:])]
+    return [
+        SolutionRound(num_tokens(part), is_correct(answer), answer_key(answer) or "")
+        for part, answer in zip(parts, answers, strict=True)
+    ]
 
 
 def outcome_efficiency(responses: Sequence[Response]) -> float | None:
