@@ -8,7 +8,7 @@ import pytest
 from hypothesis import settings
 
 # Examples of each property: few each time, more with `--hypothesis-profile=thorough`, as in `make test`.
-settings.register_profile("quick", max_examples=25, deadline=None)
+settings.register_profile("quick", max_examples=20, deadline=None)
 settings.register_profile("thorough", max_examples=100, deadline=None)
 settings.load_profile("quick")
 

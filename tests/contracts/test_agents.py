@@ -65,6 +65,7 @@ STRATEGIES: tuple[Strategy, ...] = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", STRATEGIES, ids=lambda strategy: type(strategy).__name__)
 async def test_an_agent_keeps_every_clause(strategy: Strategy, thorough: bool) -> None:
     checked = await check_strategy(strategy, undecided=busy, thorough=thorough)

@@ -93,6 +93,7 @@ def test_what_is_new_here_is_tried() -> None:
     assert trial_program({}, "pass", "word").endswith("print('word')\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spec", SPECS)
 async def test_an_agent_keeps_every_clause(spec: str, thorough: bool) -> None:
     checked = await check_strategy(

@@ -67,6 +67,7 @@ def test_all_strategies_with_a_judge_are_tried() -> None:
     assert with_judge == {spec.partition(":")[0] for spec in SPECS}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spec", SPECS)
 async def test_a_strategy_with_a_judge_keeps_every_clause(spec: str, thorough: bool) -> None:
     checked = await check_strategy(

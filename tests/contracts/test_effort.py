@@ -63,6 +63,7 @@ async def test_a_problem_in_parts_keeps_every_clause(thorough: bool) -> None:
         assert await check_strategy(strategy, script=script, undecided=in_parts, thorough=thorough)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spec", SPECS)
 async def test_a_strategy_with_something_fitted_keeps_every_clause(
     spec: str, paths: dict[str, Path], thorough: bool

@@ -48,6 +48,7 @@ def test_all_strategies_that_refine_are_tried() -> None:
     assert tried == {"hogwild_rounds", "pacore", "pdr", "self_revision", "sequential_refine"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spec", SPECS)
 async def test_a_refining_strategy_keeps_every_clause(spec: str, thorough: bool) -> None:
     undecided = UNDECIDED.get(spec.partition(":")[0], distinct)

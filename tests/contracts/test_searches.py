@@ -70,6 +70,7 @@ def test_all_searches_by_steps_are_tried() -> None:
     assert searches == {spec.partition(":")[0] for spec in SPECS}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spec", SPECS)
 async def test_a_search_keeps_every_clause(spec: str, thorough: bool) -> None:
     checked = await check_strategy(

@@ -134,6 +134,7 @@ async def test_a_registered_strategy_keeps_every_clause(spec: str, thorough: boo
     assert checked == [clause.promise for clause in CLAUSES]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spec", ARRIVAL_SPECS)
 async def test_a_strategy_that_depends_on_arrival_keeps_all_others(spec: str, thorough: bool) -> None:
     checked = await check_strategy(registry.create_strategy(spec), depends_on_arrival=True, thorough=thorough)

@@ -56,6 +56,7 @@ def test_every_form_of_join_is_tried() -> None:
     assert tried == set(get_args(JoinForm))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spec", CASES)
 async def test_threads_keep_every_clause(spec: str, thorough: bool) -> None:
     checked = await check_strategy(registry.create_strategy(spec), undecided=CASES[spec], thorough=thorough)

@@ -24,6 +24,7 @@ IMPATIENT = {name: f"{name}:timeout_seconds=1" for name in ("math", "reasoning_g
 """Those that let a hostile text have all their time."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", registry.names("verifiers"))
 async def test_a_registered_verifier_keeps_every_clause(name: str) -> None:
     verifier = registry.create_verifier(IMPATIENT.get(name, name))

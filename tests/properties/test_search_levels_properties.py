@@ -7,6 +7,7 @@ from collections.abc import Callable
 from hashlib import blake2b
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis import given, settings
 
 from ttscale_strategies.search.beam_search import KeepBest
@@ -138,6 +139,7 @@ def test_searches_side_by_side_are_those_alone(world: int, order: random.Random)
     assert searched(both, world, order.choice)[1] == alone["a"] | alone["b"]
 
 
+@pytest.mark.slow
 @settings(max_examples=12, deadline=None)
 @given(
     lambda_cost=st.sampled_from([0.0, 1.0, 2.0]),

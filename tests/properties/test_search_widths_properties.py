@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise, product
 from random import Random
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -69,6 +70,7 @@ def assert_certain_come_true(
     assert all(certain <= width for certain, width in zip(least, widths, strict=True)), (least, widths)
 
 
+@pytest.mark.slow
 @settings(max_examples=1500, deadline=None)
 @given(
     st.lists(reward, min_size=1, max_size=12),

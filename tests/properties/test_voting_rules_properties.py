@@ -153,6 +153,7 @@ def test_the_order_of_the_samples_decides_ties_only(
     assert vote(data.draw(st.permutations(traces))) == vote(traces)
 
 
+@pytest.mark.slow
 @every_vote
 @given(traces=TRACES, padding=st.lists(st.tuples(st.integers(0, 9), st.integers(0, 30), SCORES), max_size=4))
 def test_samples_without_an_answer_never_change_the_winner(

@@ -117,6 +117,7 @@ def assert_rising(numbers: Sequence[float]) -> None:
     assert all(first <= second + EXACT for first, second in pairwise(numbers))
 
 
+@pytest.mark.slow
 def test_samples_without_grades_are_graded_by_their_targets(capsys: pytest.CaptureFixture[str]) -> None:
     (pool,) = paths_of("art_of_tts_half.jsonl.gz")
     rows = rows_of(capsys, pool, "--benchmark", "gpqa", "--recorded", "R1")

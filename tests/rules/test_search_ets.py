@@ -140,6 +140,7 @@ def test_exact_equals_brute_force_and_greedy_keeps_its_promise_on_seeded_instanc
     assert optimal >= 54
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(st.randoms(use_true_random=False))
 def test_exact_equals_brute_force(rng: Random) -> None:
@@ -147,6 +148,7 @@ def test_exact_equals_brute_force(rng: Random) -> None:
     assert select_exact(problem) == brute_force(problem)
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(st.randoms(use_true_random=False))
 def test_without_a_cost_every_leaf_with_a_share_is_kept(rng: Random) -> None:

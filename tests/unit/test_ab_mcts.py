@@ -116,6 +116,7 @@ def nodes_of(outcome: Outcome) -> list[dict[str, Any]]:
 # ── the contract ──────────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spec", SPECS)
 async def test_it_keeps_every_clause(spec: str, thorough: bool) -> None:
     checked = await check_strategy(registry.create_strategy(spec), models=["other"], thorough=thorough)
@@ -340,6 +341,7 @@ async def test_a_prompt_that_no_longer_fits_is_an_attempt_that_failed() -> None:
     assert any(node["state"] == "failed" for node in nodes_of(outcome))
 
 
+@pytest.mark.slow
 async def test_a_question_of_several_turns_keeps_those_before_the_last() -> None:
     turns = (Message("system", "Be brief."), Message("user", "Q"))
     seen = list[Prompt]()

@@ -83,6 +83,7 @@ DIFFERENT = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("gold", "answer"), SAME)
 async def test_the_same_answer_in_other_words_is_equivalent(workers: Workers, gold: str, answer: str) -> None:
     assert await equivalent(workers, gold, answer)
@@ -167,6 +168,7 @@ REFUSED = [
 # fmt: on
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answer", EXPLOSIVE)
 async def test_a_hostile_formula_is_stopped_and_the_next_one_is_graded(workers: Workers, answer: str) -> None:
     with suppress(WorkerFailure):
@@ -183,6 +185,7 @@ async def test_formulas_that_would_explode_never_reach_a_worker() -> None:
     assert counting.num_calls == 0
 
 
+@pytest.mark.slow
 async def test_hostile_text_given_straight_to_the_worker_is_stopped_as_well(workers: Workers) -> None:
     for answer in ("9^{9^{9^{9}}}", "{" * 500_000 + "}" * 500_000):
         with pytest.raises(WorkerFailure):

@@ -187,6 +187,7 @@ def test_importing_a_pool_twice_is_refused_and_changes_nothing(tmp_path: Path) -
         assert bank.num_samples() == 2
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not POOL.is_file(), reason="the shared pool is not here; it has no licence to be copied")
 def test_the_shared_pool_is_read_whole() -> None:
     with open_pool(POOL) as bank:

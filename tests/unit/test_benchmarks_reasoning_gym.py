@@ -109,6 +109,7 @@ def test_the_question_is_asked_as_it_is_unless_an_instruction_is_given() -> None
     assert told.prompt.messages[-1].content == f"{question}\nBe brief."
 
 
+@pytest.mark.slow
 async def test_the_sets_own_answer_is_right_and_nonsense_is_wrong(grading_workers: Workers) -> None:
     for name in SETS:
         benchmark = create_benchmark(name)

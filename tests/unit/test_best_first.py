@@ -309,6 +309,7 @@ GOALS = BestFirst(
 )
 
 
+@pytest.mark.slow
 async def test_with_goals_it_keeps_every_clause() -> None:
     checked = await check_strategy(GOALS, script=planned_and_stepwise, undecided=planned_and_stepwise)
     assert checked == [clause.promise for clause in CLAUSES]

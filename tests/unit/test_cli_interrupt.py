@@ -73,6 +73,7 @@ def server() -> Iterator[Server]:
     thread.join()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="there are no POSIX signals")
 def test_control_c_keeps_what_is_done_and_names_the_resume_command(server: Server, tmp_path: Path) -> None:
     lines = [json.dumps({"question": f"What is {n} + {n}?", "answer": str(2 * n)}) for n in range(4)]

@@ -126,6 +126,7 @@ def test_seeded_samples_of_two_banks_are_merged(bench: Bench) -> None:
     assert bench.read("import", "two", "--into", "p.sqlite")["num_added"] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [

@@ -99,6 +99,7 @@ def prompt(length: int, salt: int = 0) -> tuple[int, ...]:
 # ── the runner ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["llama", "mistral", "gemma3"])
 @pytest.mark.parametrize("grouped", [True, False])
 def test_rows_that_join_and_leave_say_what_the_plain_model_says(kind: str, grouped: bool) -> None:

@@ -256,6 +256,7 @@ async def test_a_continuation_by_token_ids_goes_on_as_if_nothing_had_been(model:
 # ── what goes wrong ─────────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("prompt", "sampling", "message"),
     [
@@ -319,6 +320,7 @@ async def test_a_cancelled_start_ends_its_thread_once_the_model_is_loaded(model:
     assert not decoding_threads()
 
 
+@pytest.mark.slow
 async def test_the_number_of_threads_is_as_asked_while_it_runs(
     model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

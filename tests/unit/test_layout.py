@@ -227,6 +227,7 @@ def test_the_public_packages_are_curated() -> None:
 # ── what an import costs ──────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "code",
     [

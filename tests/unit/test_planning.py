@@ -206,6 +206,7 @@ def test_an_oracle_knows_the_right_answer_of_a_rehearsal() -> None:
     assert (always.critical_path_tokens, never.critical_path_tokens) == (10, 80)
 
 
+@pytest.mark.slow
 def test_a_search_writes_the_steps_that_answers_have() -> None:
     steps = tuple(Step(4, mark) for mark in range(5))
     workload = Workload((Question(12, (Draw(steps, 1, True),) * 8, is_graded=True),), origin="a test")
@@ -267,6 +268,7 @@ def test_an_unknown_agreement_and_random_scores_are_told() -> None:
     assert any("scores are random" in note for note in notes)
 
 
+@pytest.mark.slow
 def test_what_fails_in_rehearsal_gets_the_bound_of_all_its_samples() -> None:
     small = Cast(profile=ModelProfile(name="small", context_length=8))
     found = plan("self_consistency:n=4", measured([5, 9], [1, 2]), cast=small)

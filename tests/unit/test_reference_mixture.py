@@ -32,6 +32,7 @@ def test_a_mixture_of_all_roles_is_the_same_every_time(attempts: Path) -> None:
     assert drawn(mixture, 20) != drawn(Mixture(mixture.shares, 4, attempts), 20)
 
 
+@pytest.mark.slow
 def test_shares_say_how_often_a_role_is_drawn() -> None:
     found = Counter(
         "Plan calls" in one.turns[0].text for one in drawn(Mixture({"solve": 3, "plan": 1}, 0), 400)

@@ -28,6 +28,7 @@ def drawn() -> list[Problem]:
     return list(itertools.islice(training_problems(0), 250))
 
 
+@pytest.mark.slow
 def test_every_training_solution_scores_one_with_the_checker_of_reasoning_gym(drawn: list[Problem]) -> None:
     checked = set[str]()
     for problem in drawn:

@@ -63,6 +63,7 @@ def test_strategies_are_compared_on_recorded_samples(
         assert "= tokens" in (here / folder / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_the_tables_of_a_comparison_are_printed_and_the_resume_command_does_nothing_twice(
     pool: str, here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -181,6 +181,7 @@ def test_the_majority_against_itself_makes_no_difference_and_saves_nothing(
     assert found.at_equal_accuracy.saving is None or found.at_equal_accuracy.saving <= 1e-9
 
 
+@pytest.mark.slow
 @given(curves(), st.data())
 @settings(max_examples=60, deadline=None)
 def test_where_every_sample_makes_it_more_accurate_the_majority_needs_its_own_tokens(

@@ -129,6 +129,7 @@ def test_a_recorded_benchmark_can_be_graded_by_another_one_with_the_same_questio
     assert next(row.accuracy for row in wrong.rows) == 0.0
 
 
+@pytest.mark.slow
 def test_a_recorded_set_of_reasoning_gym_is_graded_by_its_own_checker(tmp_path: Path) -> None:
     """To say the number itself is no solution of countdown, though it has the target's value."""
     pytest.importorskip("reasoning_gym")
@@ -272,6 +273,7 @@ def test_a_bound_is_never_the_best_row(tmp_path: Path) -> None:
     assert "**pass" not in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [60, 100, 140])
 def test_the_table_fits_its_terminal_and_shows_no_control_characters(tmp_path: Path, width: int) -> None:
     pool = write_pool(tmp_path, models=("evil\x1b[2J\nname",))

@@ -99,6 +99,7 @@ def test_a_cell_of_one_model_is_the_tables(two_cells: Document, benchmark: str) 
     assert_cell(two_cells, ("R1", benchmark))
 
 
+@pytest.mark.slow
 def test_the_first_finishers_true_cost_has_the_aborted_traces_in_it(two_cells: Document) -> None:
     row = rows_of(two_cells)["R1", "aime2024", STRATEGIES["first 1"]]
     assert row["tokens_per_problem"] / 1000 == pytest.approx(49.9, abs=0.0501)

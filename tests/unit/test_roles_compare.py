@@ -65,6 +65,7 @@ def test_a_conversation_is_the_template_and_a_letter() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_problems_with_one_kind_only_are_mostly_skipped_and_the_other_kind_is_made() -> None:
     for share in (0.0, 1.0):
         found = sampled(200, right_share=share)

@@ -146,6 +146,7 @@ async def test_resuming_a_finished_run_starts_nothing(tmp_path: Path) -> None:
     assert await run_eval(config, out=out, resume=True, backend=NeverStarted("")) == done
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cut_off_after", [0.5, 2.5, 5.0, 7.9])
 def test_a_run_cut_off_and_resumed_equals_one_that_was_not(tmp_path: Path, cut_off_after: float) -> None:
     count = 10
@@ -385,6 +386,7 @@ async def test_run_json_says_with_what_and_of_which_model_it_was_made(tmp_path: 
     assert about["config"]["benchmarks"][0]["label"] == "q"
 
 
+@pytest.mark.slow
 @virtual_clock
 async def test_best_of_n_with_the_sets_checker_is_right_wherever_one_sample_is(tmp_path: Path) -> None:
     spec = "countdown:min_numbers=3,max_numbers=3,size=12"

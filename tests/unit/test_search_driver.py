@@ -242,6 +242,7 @@ async def test_a_budget_that_ends_on_the_way_returns_the_best_answer_and_its_acc
     assert seen == {"True", "False"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [

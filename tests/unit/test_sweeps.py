@@ -268,6 +268,7 @@ async def test_seconds_of_rows_that_overlapped_count_once_for_the_total_budget(t
 # ── raising ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "num_new", "num_rows"),
     [

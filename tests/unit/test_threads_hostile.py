@@ -223,6 +223,7 @@ def balance(text: str, tags: tuple[tuple[str, str], ...]) -> list[int]:
     return [text.count(opening) - text.count(closing) for opening, closing in tags]
 
 
+@pytest.mark.slow
 @virtual_clock
 @pytest.mark.parametrize("protocol", protocol_names())
 async def test_a_model_that_writes_every_lexeme_at_once_ends_within_any_budget(protocol: str) -> None:

@@ -83,6 +83,7 @@ class FailingWorkers(Workers):
 # ── all of them ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verifier", VERIFIERS, ids=lambda verifier: type(verifier).__name__)
 async def test_examples_lie_on_their_side_of_the_middle(verifier: Verifier, workers: Workers) -> None:
     examples = verifier.examples()
@@ -157,6 +158,7 @@ async def test_math_without_a_target_has_no_value(workers: Workers) -> None:
     assert scores == [Score(value=None, reason="no target")] * 2
 
 
+@pytest.mark.slow
 async def test_math_that_takes_too_long_has_no_value_and_the_next_grade_is_right(workers: Workers) -> None:
     verifier, problem = MathVerifier(timeout_seconds=1.0), make_problem("x+1")
     hostile, good = make_sample("\\boxed{\\binom{999999999}{333333333}}"), make_sample("\\boxed{1+x}")
@@ -209,6 +211,7 @@ async def score_one(workers: Workers, problem: Problem, answer: str) -> Score:
     return (await ReasoningGymVerifier(timeout_seconds=20).score(problem, [sample], run_with(workers)))[0]
 
 
+@pytest.mark.slow
 async def test_the_checkers_own_value_is_kept_raw(workers: Workers) -> None:
     problem = reasoning_gym_problem("countdown", COUNTDOWN)
     assert (await score_one(workers, problem, "4*94 - (61 + 6)")).value == 1.0
@@ -276,6 +279,7 @@ async def test_code_in_an_answer_to_a_mixture_is_never_run(workers: Workers) -> 
     assert (await score_one(workers, problem, "__import__('os').abort()")).value == 0.01
 
 
+@pytest.mark.slow
 async def test_an_integral_left_unsolved_is_right_only_where_the_reference_leaves_it_too(
     workers: Workers,
 ) -> None:
@@ -322,6 +326,7 @@ async def test_an_answer_that_is_code_is_never_run(workers: Workers, dataset: st
     assert score.value <= 0.01
 
 
+@pytest.mark.slow
 async def test_an_answer_that_explodes_is_a_timeout_and_the_next_is_graded(workers: Workers) -> None:
     problem, verifier = reasoning_gym_problem("countdown", COUNTDOWN), ReasoningGymVerifier(timeout_seconds=1.0)
     await score_one(workers, problem, "1")

@@ -74,6 +74,7 @@ print(signal_of_child())
     assert told.split("\n")[:3] == ["0 False", "9 True", "0 False"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the guardian looks for its wards in /proc")
 @pytest.mark.parametrize("kill_parent", [True, False])
 def test_the_guardian_kills_its_wards_once_the_parent_is_gone_and_never_before(kill_parent: bool) -> None:
