@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from ttscale.tools.function import FunctionTool
-    from ttscale.tools.limited import LimitedTool, Limits, most_usd, with_limits
+    from ttscale.tools.limited import LimitedTool, Limits, with_limits
     from ttscale.tools.tool import Tool, ToolResult, Tools, ToolServer
     from ttscale.tools.toolbox import Toolbox
+    from ttscale.tools.wrapped import WrappedTool, most_usd
 
 _HOMES: Final = {
     "FunctionTool": "ttscale.tools.function",
@@ -20,7 +21,8 @@ _HOMES: Final = {
     "ToolServer": "ttscale.tools.tool",
     "Toolbox": "ttscale.tools.toolbox",
     "Tools": "ttscale.tools.tool",
-    "most_usd": "ttscale.tools.limited",
+    "WrappedTool": "ttscale.tools.wrapped",
+    "most_usd": "ttscale.tools.wrapped",
     "with_limits": "ttscale.tools.limited",
 }
 """Where each name comes from; imported when it is used, since the registry knows the protocols of tools."""
@@ -47,6 +49,7 @@ __all__ = [
     "ToolServer",
     "Toolbox",
     "Tools",
+    "WrappedTool",
     "most_usd",
     "with_limits",
 ]

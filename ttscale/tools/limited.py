@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 
 from ttscale.tools.stopping import stoppable
 from ttscale.tools.tool import Tool, ToolResult, ToolServer
+from ttscale.tools.wrapped import WrappedTool, most_usd
 from ttscale.types import JSON
 
 _FIRST_PAUSE_SECONDS: Final = 0.5
@@ -54,7 +55,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LimitedTool(Limits):
+class LimitedTool(WrappedTool, Limits):
     """A tool under limits, which hold for all that call this object on one event loop.
 
     As a parameter of a strategy it limits the calls of all questions together: so many requests at once to a
@@ -70,21 +71,6 @@ class LimitedTool(Limits):
         Limits.__post_init__(self)
         if isinstance(self.tool, ToolServer):
             raise ValueError("these limits are of one tool; those of a server's tools are its own parameter")
-
-    @property
-    def name(self) -> str:
-        """The tool's."""
-        return self.tool.name
-
-    @property
-    def description(self) -> str:
-        """The tool's."""
-        return self.tool.description
-
-    @property
-    def parameters(self) -> Mapping[str, JSON]:
-        """The tool's."""
-        return self.tool.parameters
 
     @property
     def most_usd(self) -> float:
@@ -181,12 +167,6 @@ class _Room:
 
 def _reused(result: ToolResult) -> ToolResult:
     return replace(result, usd=0.0, waited_seconds=0.0, is_reused=True)
-
-
-def most_usd(tool: Tool) -> float:
-    """Return the most that one call of a tool may cost, in US dollars; 0 where it does not say: `most_usd`."""
-    most: float = getattr(tool, "most_usd", 0.0)
-    return most
 
 
 def with_limits(tool: Tool, limits: Limits) -> LimitedTool:

@@ -12,7 +12,7 @@ from typing import Final
 
 from ttscale.database import open_database
 from ttscale.errors import ConfigError, DataError
-from ttscale.tools import Tool, ToolResult, most_usd
+from ttscale.tools import Tool, ToolResult, WrappedTool
 from ttscale.types import JSON
 
 FILE_NAME: Final = "calls.db"
@@ -77,33 +77,13 @@ class CallJournal:
 
 
 @dataclass(frozen=True, slots=True)
-class JournaledTool:
+class JournaledTool(WrappedTool):
     """A tool for one call, whose result is taken from a journal or kept there."""
 
     tool: Tool
     journal: CallJournal
     id: str
     """Of the call."""
-
-    @property
-    def name(self) -> str:
-        """The tool's."""
-        return self.tool.name
-
-    @property
-    def description(self) -> str:
-        """The tool's."""
-        return self.tool.description
-
-    @property
-    def parameters(self) -> Mapping[str, JSON]:
-        """The tool's."""
-        return self.tool.parameters
-
-    @property
-    def most_usd(self) -> float:
-        """The tool's."""
-        return most_usd(self.tool)
 
     async def call(self, arguments: Mapping[str, JSON], /) -> ToolResult:
         """Make the call unless it was made before; an error that may pass is not kept."""

@@ -10,12 +10,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
-from ttscale.tools import Tool, ToolResult
+from ttscale.tools import Tool, ToolResult, WrappedTool
 from ttscale.types import JSON
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SlowTool:
+class SlowTool(WrappedTool):
     """A tool that answers after a while, as one behind a network does."""
 
     tool: Tool
@@ -26,21 +26,6 @@ class SlowTool:
 
     def __post_init__(self) -> None:
         _check(self.seconds, self.spread)
-
-    @property
-    def name(self) -> str:
-        """The tool's."""
-        return self.tool.name
-
-    @property
-    def description(self) -> str:
-        """The tool's."""
-        return self.tool.description
-
-    @property
-    def parameters(self) -> Mapping[str, JSON]:
-        """The tool's."""
-        return self.tool.parameters
 
     async def call(self, arguments: Mapping[str, JSON], /) -> ToolResult:
         """Wait, on the clock of the event loop, then call the tool."""

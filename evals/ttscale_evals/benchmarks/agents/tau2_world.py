@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any, Final, Literal, cast
 
-from ttscale.tools import FunctionTool, Tool, ToolResult
+from ttscale.tools import FunctionTool, Tool, ToolResult, WrappedTool
 from ttscale.types import JSON
 from ttscale_evals.metrics.function_calls import FunctionCall
 
@@ -193,26 +193,11 @@ def _merge(table: Table, data: JSON) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NotedTool:
+class NotedTool(WrappedTool):
     """A tool whose calls are noted, whatever comes of them."""
 
     tool: Tool
     calls: list[FunctionCall] = field(compare=False)
-
-    @property
-    def name(self) -> str:
-        """The tool's."""
-        return self.tool.name
-
-    @property
-    def description(self) -> str:
-        """The tool's."""
-        return self.tool.description
-
-    @property
-    def parameters(self) -> Mapping[str, JSON]:
-        """The tool's."""
-        return self.tool.parameters
 
     async def call(self, arguments: Mapping[str, JSON], /) -> ToolResult:
         """Note the call, then make it."""
