@@ -46,7 +46,7 @@ from ttscale.strategies import BeamSearch, Rebase
 from ttscale.strategy import Strategy
 from ttscale.template import steps_prompt
 from ttscale.types import JSON, Sample, Score
-from ttscale.verifier import Example
+from ttscale.verifier import Example, Verifier
 from ttscale_strategies.search._options import StepOptions
 from ttscale_strategies.search.driver import Search
 from ttscale_strategies.search.planner import Planner
@@ -397,14 +397,20 @@ async def resubmitted(engine: Engine, problems: Sequence[Problem], pair: Pair, s
 
 
 def as_they_are(options: argparse.Namespace) -> list[Pair]:
-    """Return searches in steps as the model writes them."""
-    whole, step, found = Whole(n=options.width, sampling=Sampling()), Sampling(stop=("\n",)), list[Pair]()
+    """Return searches in steps as the model writes them, or of so many tokens of what it writes."""
+    length: int | None = options.step_tokens
+    whole = Whole(n=options.width, sampling=Sampling())
+    step = Sampling(stop=("\n",)) if length is None else Sampling(max_tokens=length)
+    raters: dict[str, Verifier] = {"": Free()}
+    if options.judge_speed:
+        raters[", with the judge"] = create_verifier(f"prm:model={options.judge}")
+    found = list[Pair]()
     for name, make in SEARCHES.items():
-        search = make(width=options.width, verifier=Free())
-        found.append(Pair(name=name, search=search, whole=whole, step=step))
-        if options.judge_speed:
-            search = make(width=options.width, verifier=create_verifier(f"prm:model={options.judge}"))
-            found.append(Pair(name=f"{name}, with the judge", search=search, whole=whole, step=step))
+        for rated, rater in raters.items():
+            search = make(width=options.width, verifier=rater)
+            if length is not None:
+                search = replace(search, delimiter=NEVER, max_step_tokens=length)
+            found.append(Pair(name=name + rated, search=search, whole=whole, step=step))
     return found
 
 
@@ -498,6 +504,9 @@ def main() -> None:
         help="of questions (default: countdown chain_sum)",
     )
     parser.add_argument("--tables", nargs="+", choices=TABLES, default=TABLES)
+    parser.add_argument(
+        "--step-tokens", type=int, metavar="N", help="of a step; as the model writes them if not"
+    )
     parser.add_argument("--judge-speed", action="store_true", help="measure speed with the judge too")
     asyncio.run(measure(parser.parse_args()))
 
