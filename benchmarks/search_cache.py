@@ -11,7 +11,7 @@ trees alone. Each search gets questions of its own, so that nothing is in the ca
 same questions, at the same time, on the same engine, in paired turns. They are compared twice:
 
 - as they are: `abacus` writes steps of about ten tokens, and its samples have about as many tokens in all as
-  the paths of the search;
+  the paths of the search; with ``--step-tokens`` a step has so many tokens instead;
 - in 8 steps of 30 tokens, against samples of 240: a model of the same size with random weights, which is kept
   from ending, so that all lengths are exact. Steps of models that tree searches are used with are longer yet.
 
