@@ -11,7 +11,7 @@ from ttscale.errors import BackendError
 from ttscale.types import Prompt
 
 _MAX_REMEMBERED: Final = 128
-"""Prompts whose token ids are remembered: the same question is asked for every sample, step and score."""
+"""Prompts and single tokens that are remembered: every sample, step and score asks for the same ones."""
 
 
 class Tokenizer(Protocol):
@@ -60,6 +60,8 @@ class Vocabulary:
         self._size = len(tokenizer)
         self._lock = threading.Lock()
         self._remembered = lru_cache(_MAX_REMEMBERED)(self._encoded)
+        self.token_id = lru_cache(_MAX_REMEMBERED)(self._token_id)
+        """The id of the one token that a text is, special ones included; ``None`` if it is not one."""
 
     @property
     def has_chat_template(self) -> bool:
@@ -100,8 +102,7 @@ class Vocabulary:
         except Exception as error:  # templates are programs that come with the model and raise what they like
             raise BackendError(f"the chat template of {self._model!r} refuses the messages: {error}") from error
 
-    def token_id(self, text: str) -> int | None:
-        """Return the id of the one token that a text is, special ones included; ``None`` if it is not one."""
+    def _token_id(self, text: str) -> int | None:
         with self._lock:
             ids = self._tokenizer.encode(text, add_special_tokens=False)
         return ids[0] if len(ids) == 1 else None

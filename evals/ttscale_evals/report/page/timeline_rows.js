@@ -46,15 +46,9 @@ function lineName(model, node, isOpen) {
 }
 
 function lineRow(model, view, node, isOpen) {
-  const row = element("div", null, `tree-row line-row${model.onPath[node] ? " on-chain" : ""}`), tokens = model.tokens(node);
+  const row = gridRow(model, node, isOpen, `line-row${model.onPath[node] ? " on-chain" : ""}`), tokens = model.tokens(node);
   const ended = treeCell(`line-ended${model.ended(node) === "error" ? " failed" : ""}`, isolated(model.ended(node)));
   if (model.onPath[node]) ended.append(element("span", " the end waited for it", "hidden"));
-  row.setAttribute("role", "row");
-  row.setAttribute("aria-level", model.depth[node]);
-  row.setAttribute("aria-posinset", model.places[node]);
-  row.setAttribute("aria-setsize", model.siblings(node));
-  if (model.hasChildren(node)) row.setAttribute("aria-expanded", String(isOpen));
-  row.dataset.node = node;
   row.append(lineName(model, node, isOpen), treeCell("tree-tokens", tokens === null ? "" : plainNumber(tokens)), ended, barCell(model, view, node));
   return row;
 }

@@ -50,16 +50,21 @@ function textCell(model, node) {
   return made;
 }
 
-function treeRow(model, node, isOpen) {
-  const row = element("div", null, `tree-row${model.onPath[node] ? " on-path" : ""}`);
-  const state = treeCell(`tree-state state-${knownState(model.state(node))}`, isolated(model.state(node)));
-  if (model.onPath[node]) state.append(element("span", " on the chosen path", "hidden"));
+function gridRow(model, node, isOpen, name) {
+  const row = element("div", null, `tree-row ${name}`.trim());
   row.setAttribute("role", "row");
   row.setAttribute("aria-level", model.depth[node]);
   row.setAttribute("aria-posinset", model.places[node]);
   row.setAttribute("aria-setsize", model.siblings(node));
   if (model.hasChildren(node)) row.setAttribute("aria-expanded", String(isOpen));
   row.dataset.node = node;
+  return row;
+}
+
+function treeRow(model, node, isOpen) {
+  const row = gridRow(model, node, isOpen, model.onPath[node] ? "on-path" : "");
+  const state = treeCell(`tree-state state-${knownState(model.state(node))}`, isolated(model.state(node)));
+  if (model.onPath[node]) state.append(element("span", " on the chosen path", "hidden"));
   row.append(nameCell(model, node, isOpen), state, rewardCell(model, node),
     treeCell("tree-tokens", plainNumber(model.tokens[node])), textCell(model, node));
   return row;
